@@ -24,7 +24,7 @@ pub enum Purpose {
 /// assert_eq!(a.permutation(10), b.permutation(10));
 /// assert_ne!(a.permutation(10), Rng::new(7, Purpose::Order, 4).permutation(10));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Rng(ChaCha8Rng);
 
 impl Rng {
