@@ -1,7 +1,25 @@
 //! Trains neural networks on any GPU (Vulkan, Metal, DX12), with a CPU path that is the reference and the fallback.
 
+pub mod clip;
 pub mod data;
 pub mod error;
+pub mod exec;
+pub mod kernel;
+pub mod kernels;
+pub mod loss;
+pub mod model;
+pub mod optim;
+pub mod parity;
+pub mod plan;
 pub mod rng;
+pub mod schedule;
 
+pub use clip::Clip;
+pub use data::Dataset;
 pub use error::{Error, Result};
+pub use exec::Device;
+pub use kernels::activation::Activation;
+pub use loss::Loss;
+pub use model::Model;
+pub use optim::{Adam, Momentum, Sgd};
+pub use schedule::Schedule;

@@ -1,126 +1,38 @@
 //! Data sets: a table of features and targets, and views of its rows.
+//!
+//! A [`Table`] comes from a file ([`read_csv`], [`read_idx_folder`]), from code ([`Table::new`]) or is built in
+//! ([`Dataset::digits`], [`Dataset::spirals`] and others). A [`Dataset`] is a view of its rows; [`Split`] makes three of one,
+//! and a [`Scaler`], fitted on the rows for training, brings the features of all of them to one range.
+//!
+//! ```
+//! use gradus::data::{Dataset, Scaler, Scaling, Split};
+//! let digits = Dataset::digits();
+//! let (train, valid, test) = Split { valid: 0.15, test: 0.15, stratify: true, seed: 7 }.apply(&digits)?;
+//! let scaler = Scaler::fit(Scaling::Standard, &train)?.expect("only `Scaling::None` has no scaler");
+//! let table = std::sync::Arc::new(scaler.apply_table(digits.table())?);
+//! let [train, valid, test] = [train, valid, test].map(|part| part.with_table(&table));
+//! assert_eq!(train.len() + valid.len() + test.len(), 1797);
+//! # Ok::<(), gradus::Error>(())
+//! ```
 
-use crate::error::{Error, Result};
+mod builtin;
+mod csv;
+mod hash;
+mod idx;
+mod scale;
+mod split;
+mod statistics;
+mod synthetic;
+mod table;
+
+pub use self::csv::{Columns, CsvOptions, Select, TargetColumn, Task, read_csv, read_csv_for};
+pub use self::idx::{read_idx_folder, read_idx_images, read_idx_pair};
+pub use self::scale::{Scaler, Scaling};
+pub use self::split::Split;
+pub use self::table::{Features, Table, Targets};
+
+use self::table::list;
 use std::sync::Arc;
-
-/// The inputs of all rows, row by row, in the type that stays on the device.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Features {
-    /// One `f32` a feature.
-    F32(Vec<f32>),
-    /// One byte a feature, worth `byte · scale` to the model (images: `scale` 1/255).
-    Bytes {
-        /// The bytes.
-        data: Vec<u8>,
-        /// What one unit of a byte is worth.
-        scale: f32,
-    },
-}
-
-/// What the model is to predict.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Targets {
-    /// A class for each row: an index into `names`.
-    Classes {
-        /// The class of each row.
-        of: Vec<u32>,
-        /// What the classes are called.
-        names: Vec<String>,
-    },
-    /// Numbers for each row, row by row, `names.len()` of them.
-    Values {
-        /// The numbers.
-        of: Vec<f32>,
-        /// What they are called.
-        names: Vec<String>,
-    },
-}
-
-impl Targets {
-    /// How many outputs a model for these targets has: one a class, or one a number.
-    pub fn outputs(&self) -> usize {
-        match self {
-            Targets::Classes { names, .. } | Targets::Values { names, .. } => names.len(),
-        }
-    }
-}
-
-/// A table of examples: features and targets of the same number of rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Table {
-    features: Features,
-    names: Vec<String>,
-    targets: Targets,
-    rows: usize,
-}
-
-impl Table {
-    /// A table of `names.len()` features a row. Errors when a length does not fit the others, when there are no rows or no
-    /// features, when a class has no name, or when a number is not finite (the message says in which row and column).
-    pub fn new(features: Features, names: Vec<String>, targets: Targets) -> Result<Self> {
-        let width = names.len();
-        let cells = match &features {
-            Features::F32(values) => values.len(),
-            Features::Bytes { data, .. } => data.len(),
-        };
-        if width == 0 || cells == 0 {
-            return Err(Error::input("the data set is empty: it needs at least one row and one feature"));
-        }
-        let rows = cells / width;
-        let wanted = match &targets {
-            Targets::Classes { of, .. } => of.len(),
-            Targets::Values { of, names } => of.len() / names.len().max(1),
-        };
-        if rows * width != cells || wanted != rows {
-            return Err(Error::input(format!("{cells} values in rows of {width} do not make {wanted} rows, which the targets have")));
-        }
-        if let Features::F32(values) = &features
-            && let Some(i) = values.iter().position(|v| !v.is_finite())
-        {
-            let (row, column) = (i / width, &names[i % width]);
-            return Err(Error::input(format!("row {} of the data has {} in feature `{column}`: give a finite number", row + 1, values[i])));
-        }
-        match &targets {
-            Targets::Classes { of, names } => {
-                if let Some(row) = of.iter().position(|&c| c as usize >= names.len()) {
-                    return Err(Error::input(format!("row {} has class {}, but there are only {} classes", row + 1, of[row], names.len())));
-                }
-            }
-            Targets::Values { of, names } => {
-                if let Some(i) = of.iter().position(|v| !v.is_finite()) {
-                    let (row, column) = (i / names.len(), &names[i % names.len()]);
-                    return Err(Error::input(format!("row {} of the data has {} in target `{column}`: give a finite number", row + 1, of[i])));
-                }
-            }
-        }
-        Ok(Table { features, names, targets, rows })
-    }
-
-    /// The inputs.
-    pub fn features(&self) -> &Features {
-        &self.features
-    }
-
-    /// What the features are called.
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// What is to be predicted.
-    pub fn targets(&self) -> &Targets {
-        &self.targets
-    }
-
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// How many features a row has.
-    pub fn width(&self) -> usize {
-        self.names.len()
-    }
-}
 
 /// Rows of a [`Table`], in an order: what a model is trained on, or judged by. Views of one table share it.
 #[derive(Debug, Clone)]
@@ -142,6 +54,12 @@ impl Dataset {
         Dataset { table: Arc::clone(&self.table), rows }
     }
 
+    /// The same rows of another table of as many rows, such as the scaled one. Panics when it has another number of rows.
+    pub fn with_table(&self, table: &Arc<Table>) -> Self {
+        assert_eq!(table.rows(), self.table.rows(), "the tables differ in their number of rows");
+        Dataset { table: Arc::clone(table), rows: self.rows.clone() }
+    }
+
     /// The table behind the view.
     pub fn table(&self) -> &Arc<Table> {
         &self.table
@@ -160,5 +78,33 @@ impl Dataset {
     /// Whether the view holds no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_share_a_table_and_move_to_another() {
+        let data = Dataset::sine(5, 1);
+        let view = data.view(vec![4, 0]);
+        assert!(Arc::ptr_eq(view.table(), data.table()));
+        let other = Arc::new(Table::clone(Dataset::moons(5, 1).table()));
+        let moved = view.with_table(&other);
+        assert!(Arc::ptr_eq(moved.table(), &other));
+        assert_eq!((moved.rows(), moved.len(), moved.is_empty()), (&[4, 0][..], 2, false));
+    }
+
+    #[test]
+    #[should_panic(expected = "the tables differ in their number of rows")]
+    fn a_view_does_not_move_to_a_table_of_other_length() {
+        Dataset::sine(5, 1).with_table(Dataset::sine(6, 1).table());
+    }
+
+    #[test]
+    #[should_panic(expected = "a row beyond the table's end")]
+    fn a_view_of_absent_rows_panics() {
+        Dataset::sine(5, 1).view(vec![5]);
     }
 }

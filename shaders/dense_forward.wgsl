@@ -1,0 +1,42 @@
+// a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )        x [members, rows, in], W [members, out, in], b [members, out]
+// Rows of x, W and a are padded with zeros to groups of four, so that k runs over groups. Each invocation makes ROWS rows by COLS
+// columns in registers: no workgroup memory, which software drivers emulate slowly.
+struct DenseForward {
+    rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
+    kind: u32, parameter: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: DenseForward;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> params: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> a: array<vec4<f32>>;
+
+// bias, activation, and zeros in the padding of the row
+fn finish(member: u32, row: u32, group: u32, sum: vec4<f32>) {
+    let column = vec4<u32>(0u, 1u, 2u, 3u) + 4u * group;
+    let b = select(vec4<f32>(), params[member * p.arena4 + p.bias4 + group], vec4<bool>(p.has_bias != 0u));
+    let value = select(vec4<f32>(), activate(p.kind, p.parameter, sum + b), column < vec4<u32>(p.outputs));
+    a[(member * p.rows + row) * p.outputs4 + group] = value;
+}
+
+// tile begin
+@compute @workgroup_size(8, 8)
+fn dense_forward_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
+    let live = current_step(id.z).rows;
+    let row = id.y * ROWSu;
+    let col = id.x * COLSu;
+    if row >= live || col >= p.outputs { return; }
+    // rows and columns beyond the end are computed from the last one and not stored
+    let xi{i} = (id.z * p.rows + min(row + {i}u, live - 1u)) * p.inputs4;
+    let wj{j} = id.z * p.arena4 + p.weight4 + min(col + {j}u, p.outputs - 1u) * p.inputs4;
+    var s{i}_{j} = 0.0;
+    for (var k = 0u; k < p.inputs4; k += 1u) {
+        let x{i} = x[xi{i} + k];
+        let w{j} = params[wj{j} + k];
+        s{i}_{j} += dot(x{i}, w{j});
+    }
+    let group = col / 4u;
+    if row + {i}u < live && group + {q}u < p.outputs4 { finish(id.z, row + {i}u, group + {q}u, vec4<f32>(s{i}_{q0}, s{i}_{q1}, s{i}_{q2}, s{i}_{q3})); }
+}
+
+// tile end

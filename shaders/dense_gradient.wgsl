@@ -1,0 +1,57 @@
+// ∂C/∂W[m, n, k] = Σᵣ δ[m, r, n] · x[m, r, k]   and   ∂C/∂b[m, n] = Σᵣ δ[m, r, n]        δ [members, rows, out], x [members, rows, in]
+// Two rows an iteration: a batch of 65,536 stays under the limit of loops. The bias gradient rides along in the first column.
+struct DenseGradient {
+    rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: DenseGradient;
+@group(0) @binding(2) var<storage, read> delta: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> grads: array<vec4<f32>>;
+
+fn store(member: u32, row: u32, group: u32, sum: vec4<f32>) {
+    if row < p.outputs && group < p.inputs4 { grads[member * p.arena4 + p.weight4 + row * p.inputs4 + group] = sum; }
+}
+
+// tile begin
+@compute @workgroup_size(8, 8)
+fn dense_gradient_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
+    let live = current_step(id.z).rows;
+    let row4 = id.y * (ROWSu / 4u);
+    let group = id.x * (COLSu / 4u);
+    if row4 >= p.outputs4 || group >= p.inputs4 { return; }
+    let dh{h} = id.z * p.rows * p.outputs4 + min(row4 + {h}u, p.outputs4 - 1u);
+    let xq{q} = id.z * p.rows * p.inputs4 + min(group + {q}u, p.inputs4 - 1u);
+    var x{h}_{q} = vec4<f32>();
+    var y{h}_{q} = vec4<f32>();
+    var z{h}_{q} = vec4<f32>();
+    var w{h}_{q} = vec4<f32>();
+    var b{h} = vec4<f32>();
+    for (var r = 0u; r < live; r += 2u) {
+        let d{h} = delta[dh{h} + r * p.outputs4];
+        let a{q} = x[xq{q} + r * p.inputs4];
+        x{h}_{q} += d{h}.x * a{q};
+        y{h}_{q} += d{h}.y * a{q};
+        z{h}_{q} += d{h}.z * a{q};
+        w{h}_{q} += d{h}.w * a{q};
+        b{h} += d{h};
+        // an odd batch: the last row is read again and counts nothing
+        let next = min(r + 1u, live - 1u);
+        let counts = select(0.0, 1.0, r + 1u < live);
+        let e{h} = delta[dh{h} + next * p.outputs4] * counts;
+        let c{q} = x[xq{q} + next * p.inputs4];
+        x{h}_{q} += e{h}.x * c{q};
+        y{h}_{q} += e{h}.y * c{q};
+        z{h}_{q} += e{h}.z * c{q};
+        w{h}_{q} += e{h}.w * c{q};
+        b{h} += e{h};
+    }
+    store(id.z, 4u * (row4 + {h}u), group + {q}u, x{h}_{q});
+    store(id.z, 4u * (row4 + {h}u) + 1u, group + {q}u, y{h}_{q});
+    store(id.z, 4u * (row4 + {h}u) + 2u, group + {q}u, z{h}_{q});
+    store(id.z, 4u * (row4 + {h}u) + 3u, group + {q}u, w{h}_{q});
+    // δ's padding is zero, and so the bias gradient's
+    if id.x == 0u && p.has_bias != 0u && row4 + {h}u < p.outputs4 { grads[id.z * p.arena4 + p.bias4 + row4 + {h}u] = b{h}; }
+}
+
+// tile end

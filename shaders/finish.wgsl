@@ -1,0 +1,67 @@
+// finish: ends a step of training. Adds up the partial squares and the losses of the rows, by fixed trees, and writes
+//         log[slot, m] = (Σ loss, ‖g‖, 0, 0),  scalars[m] = (coef, lr, c1, c2, apply, 0, 0, 0),
+//         coef = min(1, max_norm / (‖g‖ + 1e-6)). A norm or loss that is not finite sets state[m] = slot + 1, for good, and apply = 0.
+// tally:  ends a step of evaluation: log[slot, m] = (Σ loss, Σ stats.x, Σ stats.y, Σ stats.z).
+// Both move the member's cursor on. One workgroup a member.
+struct Finish { rows: u32, partials: u32, members: u32, max_norm: f32 }
+
+@group(0) @binding(0) var<uniform> p: Finish;
+@group(0) @binding(2) var<storage, read_write> table: array<u32>;
+@group(0) @binding(3) var<storage, read> loss: array<f32>;
+@group(0) @binding(4) var<storage, read_write> log_: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> partials: array<f32>;
+@group(0) @binding(5) var<storage, read> stats: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> scalars: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> state: array<u32>;
+
+var<workgroup> tree: array<vec4<f32>, 256>;
+
+// the table is bound for writing here, so the common part's read-only binding of it is of no use
+fn row_of(member: u32) -> u32 { return table[1] + table[2u + member] * table[0]; }
+
+fn sum(lane: u32, value: vec4<f32>) -> vec4<f32> {
+    tree[lane] = value;
+    workgroupBarrier();
+    for (var width = 128u; width > 0u; width /= 2u) {
+        if lane < width { tree[lane] += tree[lane + width]; }
+        workgroupBarrier();
+    }
+    return tree[0];
+}
+
+@compute @workgroup_size(256)
+fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let m = group.z;
+    let row = row_of(m);
+    let rows = table[row];
+    var mine = vec4<f32>();
+    for (var r = lane; r < rows; r += 256u) { mine.x += loss[m * p.rows + r]; }
+    for (var c = lane; c < p.partials; c += 256u) { mine.y += partials[m * p.partials + c]; }
+    let total = sum(lane, mine);
+    if lane != 0u { return; }
+    let slot = table[row + 2u];
+    let norm = sqrt(total.y);
+    if (not_finite(total.x) || not_finite(norm)) && state[m] == 0u { state[m] = slot + 1u; }
+    let coef = select(1.0, min(1.0, p.max_norm / (norm + 1e-6)), p.max_norm > 0.0);
+    let rate = row + 4u + 4u * m;
+    scalars[2u * m] = vec4<f32>(coef, bitcast<f32>(table[rate]), bitcast<f32>(table[rate + 1u]), bitcast<f32>(table[rate + 2u]));
+    scalars[2u * m + 1u] = vec4<f32>(select(0.0, 1.0, state[m] == 0u), 0.0, 0.0, 0.0);
+    log_[slot * p.members + m] = vec4<f32>(total.x, norm, 0.0, 0.0);
+    table[2u + m] += 1u;
+}
+
+@compute @workgroup_size(256)
+fn tally(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let m = group.z;
+    let row = row_of(m);
+    let rows = table[row];
+    var mine = vec4<f32>();
+    for (var r = lane; r < rows; r += 256u) {
+        let at = m * p.rows + r;
+        mine += vec4<f32>(loss[at], stats[at].xyz);
+    }
+    let total = sum(lane, mine);
+    if lane != 0u { return; }
+    log_[table[row + 2u] * p.members + m] = total;
+    table[2u + m] += 1u;
+}

@@ -1,0 +1,140 @@
+//! The reference interpreter: runs every dispatch's Rust twin, in `f32` to train, in `f64` to judge.
+
+use super::Executor;
+use crate::error::Result;
+use crate::kernel::{Args, Cells, KernelInfo, Real, Step};
+use crate::plan::{Buf, Dispatch, Kind, Plan, ProgramId};
+use std::cell::RefCell;
+
+/// Which of a kernel's compiled twins a float type uses.
+pub trait Twin: Real {
+    /// Runs the kernel's twin in this type.
+    fn call(kernel: &KernelInfo, words: &[u32], step: &Step<'_>, args: &Args<'_, Self>);
+}
+
+impl Twin for f32 {
+    fn call(kernel: &KernelInfo, words: &[u32], step: &Step<'_>, args: &Args<'_, f32>) {
+        (kernel.cpu32)(words, step, args);
+    }
+}
+
+impl Twin for f64 {
+    fn call(kernel: &KernelInfo, words: &[u32], step: &Step<'_>, args: &Args<'_, f64>) {
+        (kernel.cpu64)(words, step, args);
+    }
+}
+
+/// The CPU executor.
+pub struct Cpu<T> {
+    plan: Plan,
+    cells: Vec<RefCell<Cells<T>>>,
+    bound: Vec<Vec<Vec<usize>>>,
+    row: Vec<u32>,
+}
+
+impl<T: Twin> Cpu<T> {
+    /// Allocates the plan's buffers, all zeros.
+    pub fn new(plan: Plan) -> Self {
+        let cells = plan.buffers.iter().map(|b| match b.kind {
+            Kind::F32 => Cells::Real(vec![T::zero(); b.len]),
+            Kind::U32 => Cells::Word(vec![0; b.len]),
+        });
+        let cells = cells.map(RefCell::new).collect();
+        let bound = |d: &Dispatch| d.args.iter().map(|b| b.0).collect();
+        let bound = plan.programs.iter().map(|p| p.dispatches.iter().map(bound).collect()).collect();
+        Cpu { plan, cells, bound, row: Vec::new() }
+    }
+
+    /// The numbers of a buffer in the executor's own type.
+    pub fn values(&self, buf: Buf) -> Vec<T> {
+        match &*self.cells[buf.0].borrow() {
+            Cells::Real(v) => v.clone(),
+            Cells::Word(_) => panic!("`{}` holds words", self.plan.buffer(buf).name),
+        }
+    }
+
+    /// Overwrites one number of a buffer in the executor's own type: what finite differences need.
+    pub fn set(&mut self, buf: Buf, at: usize, value: T) {
+        match self.cells[buf.0].get_mut() {
+            Cells::Real(v) => v[at] = value,
+            Cells::Word(_) => panic!("`{}` holds words", self.plan.buffer(buf).name),
+        }
+    }
+
+    fn words_of(&self, buf: Buf) -> std::cell::RefMut<'_, Vec<u32>> {
+        std::cell::RefMut::map(self.cells[buf.0].borrow_mut(), |cells| match cells {
+            Cells::Word(v) => v,
+            Cells::Real(_) => panic!("`{}` holds numbers", self.plan.buffer(buf).name),
+        })
+    }
+
+    fn call(&mut self, program: ProgramId, dispatch: usize) {
+        let d = &self.plan.program(program).dispatches[dispatch];
+        let args = Args::new(&self.cells, &self.bound[program.0][dispatch]);
+        // the step is copied out: a kernel may write the table it came from
+        let mut row = std::mem::take(&mut self.row);
+        row.clear();
+        {
+            let table = self.words_of(Plan::STEPS);
+            let at = (table[1] + table[2] * table[0]) as usize;
+            row.extend_from_slice(&table[at..at + table[0] as usize]);
+        }
+        T::call(d.kernel, &d.words, &Step::of_row(&row), &args);
+        self.row = row;
+    }
+}
+
+impl<T: Twin> Executor for Cpu<T> {
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn write_words(&mut self, buf: Buf, at: usize, words: &[u32]) -> Result<()> {
+        self.words_of(buf)[at..at + words.len()].copy_from_slice(words);
+        Ok(())
+    }
+
+    fn write(&mut self, buf: Buf, at: usize, values: &[f32]) -> Result<()> {
+        for (i, &value) in values.iter().enumerate() {
+            self.set(buf, at + i, T::of(value));
+        }
+        Ok(())
+    }
+
+    fn read_words(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u32>> {
+        Ok(self.words_of(buf)[at..at + len].to_vec())
+    }
+
+    fn read(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f32>> {
+        Ok(self.values(buf)[at..at + len].iter().map(|v| v.wide() as f32).collect())
+    }
+
+    fn read_wide(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f64>> {
+        Ok(self.values(buf)[at..at + len].iter().map(|v| v.wide()).collect())
+    }
+
+    fn copy(&mut self, from: Buf, to: Buf, at: usize, len: usize) -> Result<()> {
+        match (&*self.cells[from.0].borrow(), &mut *self.cells[to.0].borrow_mut()) {
+            (Cells::Real(from), Cells::Real(to)) => to[at..at + len].copy_from_slice(&from[at..at + len]),
+            (Cells::Word(from), Cells::Word(to)) => to[at..at + len].copy_from_slice(&from[at..at + len]),
+            _ => panic!("copy between buffers of two types"),
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
+        self.write_words(Plan::STEPS, 0, table)?;
+        for _ in 0..Step::rows_in(table, self.plan.members) {
+            for dispatch in 0..self.plan.program(program).dispatches.len() {
+                self.call(program, dispatch);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()> {
+        self.write_words(Plan::STEPS, 0, table)?;
+        self.call(program, dispatch);
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Which device: what was asked for, what there is, and what was taken and why.
+
+use super::{Executor, cpu::Cpu};
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use std::fmt;
+
+/// What the user asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Device {
+    /// A real GPU, else the CPU path. Never an adapter of type CPU: a software driver is ten times slower than the CPU path.
+    #[default]
+    Auto,
+    /// The CPU path.
+    Cpu,
+    /// A backend (`vulkan`, `metal`, `dx12`) or part of an adapter's name; an error if there is none.
+    Named(String),
+}
+
+impl Device {
+    /// Reads `auto`, `cpu`, `vulkan`, `metal`, `dx12` or part of an adapter's name.
+    ///
+    /// ```
+    /// use gradus::Device;
+    /// assert_eq!(Device::parse("cpu"), Device::Cpu);
+    /// assert_eq!(Device::parse("llvmpipe"), Device::Named("llvmpipe".into()));
+    /// ```
+    pub fn parse(text: &str) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" | "" => Device::Auto,
+            "cpu" => Device::Cpu,
+            _ => Device::Named(text.to_string()),
+        }
+    }
+
+    /// Finds the device. [`Error::NoDevice`] when a named one is absent; the message lists what there is and what to do.
+    pub fn open(&self) -> Result<OpenDevice> {
+        match self {
+            Device::Cpu => Ok(OpenDevice::cpu("the CPU path was asked for")),
+            #[cfg(feature = "gpu")]
+            Device::Auto => super::gpu::open_best(),
+            #[cfg(feature = "gpu")]
+            Device::Named(name) => super::gpu::open_named(name),
+            #[cfg(not(feature = "gpu"))]
+            Device::Auto => Ok(OpenDevice::cpu("this build has no GPU support")),
+            #[cfg(not(feature = "gpu"))]
+            Device::Named(name) => Err(Error::NoDevice(format!(
+                "the device `{name}` was asked for, but this build has no GPU support: build with the feature `gpu`, or use --device cpu"
+            ))),
+        }
+    }
+}
+
+/// What kind of device it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceType {
+    /// The CPU path of this crate.
+    Cpu,
+    /// A driver that computes on the CPU (lavapipe, SwiftShader, WARP).
+    Software,
+    /// A GPU with memory of its own.
+    Discrete,
+    /// A GPU that shares the CPU's memory.
+    Integrated,
+    /// A GPU lent to a virtual machine.
+    Virtual,
+    /// An adapter that does not say.
+    Other,
+}
+
+impl DeviceType {
+    /// The word for it in messages and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeviceType::Cpu => "cpu",
+            DeviceType::Software => "software",
+            DeviceType::Discrete => "discrete",
+            DeviceType::Integrated => "integrated",
+            DeviceType::Virtual => "virtual",
+            DeviceType::Other => "other",
+        }
+    }
+}
+
+/// What a device says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// The adapter's name.
+    pub name: String,
+    /// `cpu`, `vulkan`, `metal`, `dx12`.
+    pub backend: String,
+    /// Its kind.
+    pub kind: DeviceType,
+    /// The driver and its version.
+    pub driver: String,
+}
+
+impl fmt::Display for DeviceInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            DeviceType::Cpu => write!(f, "{}", self.name),
+            kind => write!(f, "{} ({}, {}, {})", self.name, self.backend, kind.name(), self.driver),
+        }
+    }
+}
+
+/// A device that was found, ready to make executors.
+#[derive(Debug, Clone)]
+pub struct OpenDevice {
+    info: DeviceInfo,
+    why: String,
+    how: How,
+}
+
+#[derive(Debug, Clone)]
+enum How {
+    Cpu,
+    #[cfg(feature = "gpu")]
+    Gpu(super::gpu::Context),
+}
+
+impl OpenDevice {
+    /// The CPU path, and the reason why.
+    pub(crate) fn cpu(why: &str) -> Self {
+        let info = DeviceInfo { name: "CPU path".into(), backend: "cpu".into(), kind: DeviceType::Cpu, driver: String::new() };
+        OpenDevice { info, why: why.to_string(), how: How::Cpu }
+    }
+
+    /// A GPU, and the reason why.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn gpu(context: super::gpu::Context, why: &str) -> Self {
+        OpenDevice { info: context.info().clone(), why: why.to_string(), how: How::Gpu(context) }
+    }
+
+    /// A `wgpu` device that the application has already.
+    #[cfg(feature = "gpu")]
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        OpenDevice::gpu(super::gpu::Context::new(device, queue), "the application's own device")
+    }
+
+    /// What the device says of itself.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    /// Why it was taken.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// An executor for a plan: all buffers, pipelines and bindings are made here, and none later.
+    ///
+    /// [`Error::Device`] when the adapter can't hold the plan: the message has the numbers.
+    pub fn executor(&self, plan: Plan) -> Result<Box<dyn Executor>> {
+        match &self.how {
+            How::Cpu => Ok(Box::new(Cpu::<f32>::new(plan))),
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => Ok(Box::new(super::gpu::Gpu::new(context.clone(), plan)?)),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Adapters: which there are, which one is taken, and whether a plan fits it.
+
+use crate::error::{Error, Result};
+use crate::exec::{DeviceInfo, DeviceType, OpenDevice};
+use crate::plan::Plan;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An open device, its queue, and the first fault it reported.
+#[derive(Debug, Clone)]
+pub struct Context {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: DeviceInfo,
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+impl Context {
+    /// Wraps a device and its queue, and listens for its faults.
+    pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let fault = Arc::new(Mutex::new(None));
+        let keep = |fault: &Arc<Mutex<Option<String>>>, message: String| {
+            fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+        };
+        let seen = Arc::clone(&fault);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep(&seen, format!("the device reported: {error}"))));
+        let seen = Arc::clone(&fault);
+        device.set_device_lost_callback(move |reason, message| {
+            // a device that is dropped at the end is no fault
+            if reason != wgpu::DeviceLostReason::Destroyed || !message.is_empty() {
+                keep(&seen, format!("the device was lost ({message}): run again, or with --device cpu"));
+            }
+        });
+        let info = describe(&device.adapter_info());
+        Context { device, queue, info, fault }
+    }
+
+    /// What the adapter says of itself.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// The first fault, as an error.
+    pub(super) fn fault(&self) -> Result<()> {
+        match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(message) => Err(Error::Device(format!("{}: {message}", self.info.name))),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the device has done all work.
+    pub(super) fn wait(&self) -> Result<()> {
+        match self.device.poll(wgpu::PollType::wait_indefinitely()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Device(format!("{} stopped answering: {error}", self.info.name))),
+        }
+    }
+
+    /// How many steps of so many operations go into one submission.
+    pub(super) fn submit_steps(&self, flops: u64) -> usize {
+        match self.info.kind {
+            DeviceType::Software => super::SUBMIT_STEPS,
+            _ => ((super::SUBMIT_FLOPS / flops.max(1)) as usize).clamp(1, super::SUBMIT_STEPS),
+        }
+    }
+
+    /// An error with the numbers when a buffer of the plan is larger than the adapter can bind.
+    pub(super) fn check_fits(&self, plan: &Plan) -> Result<()> {
+        let limits = self.device.limits();
+        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        match plan.buffers.iter().find(|b| b.len as u64 * 4 > most) {
+            None => Ok(()),
+            Some(b) => Err(Error::Device(format!(
+                "the buffer `{}` needs {} bytes, but {} binds at most {most} bytes at once: {}",
+                b.name,
+                b.len as u64 * 4,
+                self.info.name,
+                match b.name.as_str() {
+                    "features" => "keep images as bytes ([data] scale = \"bytes\"), use fewer rows, or --device cpu",
+                    _ => "use a smaller batch, fewer members or narrower layers, or --device cpu",
+                }
+            ))),
+        }
+    }
+}
+
+fn describe(info: &wgpu::AdapterInfo) -> DeviceInfo {
+    let kind = match info.device_type {
+        wgpu::DeviceType::Cpu => DeviceType::Software,
+        wgpu::DeviceType::DiscreteGpu => DeviceType::Discrete,
+        wgpu::DeviceType::IntegratedGpu => DeviceType::Integrated,
+        wgpu::DeviceType::VirtualGpu => DeviceType::Virtual,
+        wgpu::DeviceType::Other => DeviceType::Other,
+    };
+    let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().to_string();
+    DeviceInfo { name: info.name.clone(), backend: info.backend.to_str().to_string(), kind, driver }
+}
+
+/// All adapters, in the order in which `auto` would take them, as far as wgpu's own variables (`WGPU_BACKEND`,
+/// `WGPU_ADAPTER_NAME`, `WGPU_POWER_PREF`) let them through.
+fn all() -> Vec<wgpu::Adapter> {
+    let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12);
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() });
+    let mut found = pollster::block_on(instance.enumerate_adapters(backends));
+    if let Ok(name) = std::env::var("WGPU_ADAPTER_NAME") {
+        found.retain(|a| a.get_info().name.to_lowercase().contains(&name.to_lowercase()));
+    }
+    let frugal = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
+    found.sort_by_key(|a| match describe(&a.get_info()).kind {
+        DeviceType::Discrete => 1 + u8::from(frugal),
+        DeviceType::Integrated => 2 - u8::from(frugal),
+        DeviceType::Virtual => 3,
+        DeviceType::Other => 4,
+        DeviceType::Software | DeviceType::Cpu => 5,
+    });
+    found
+}
+
+/// What the adapters say of themselves, with their limits, in the order in which `auto` would take them.
+pub fn adapters() -> Vec<(DeviceInfo, wgpu::Limits)> {
+    all().iter().map(|a| (describe(&a.get_info()), a.limits())).collect()
+}
+
+fn open(adapter: &wgpu::Adapter) -> Result<Context> {
+    let offered = adapter.limits();
+    // WebGPU's defaults, but for memory, of which all is welcome
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+        max_buffer_size: offered.max_buffer_size,
+        ..wgpu::Limits::default()
+    };
+    let descriptor = wgpu::DeviceDescriptor { label: Some("gradus"), required_limits: limits, ..Default::default() };
+    match pollster::block_on(adapter.request_device(&descriptor)) {
+        Ok((device, queue)) => Ok(Context::new(device, queue)),
+        Err(error) => Err(Error::Device(format!("{} could not be opened: {error}", adapter.get_info().name))),
+    }
+}
+
+/// The best real GPU, else the CPU path.
+pub fn open_best() -> Result<OpenDevice> {
+    let found = all();
+    let mut software = None;
+    let mut failed = None;
+    for adapter in &found {
+        let info = describe(&adapter.get_info());
+        if info.kind == DeviceType::Software {
+            software.get_or_insert(info.name);
+            continue;
+        }
+        match open(adapter) {
+            Ok(context) => return Ok(OpenDevice::gpu(context, "the best GPU found")),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    Ok(OpenDevice::cpu(&match (failed, software) {
+        (Some(error), _) => error.to_string(),
+        (None, Some(name)) => format!("no GPU found, and {name} is a software driver, slower than the CPU path"),
+        (None, None) => "no GPU found".to_string(),
+    }))
+}
+
+/// The first adapter of a backend, or whose name contains the text.
+pub fn open_named(name: &str) -> Result<OpenDevice> {
+    let found = all();
+    let wanted = name.to_lowercase();
+    let matches = |a: &&wgpu::Adapter| {
+        let info = describe(&a.get_info());
+        info.backend == wanted || info.name.to_lowercase().contains(&wanted)
+    };
+    match found.iter().find(matches) {
+        Some(adapter) => Ok(OpenDevice::gpu(open(adapter)?, "it was asked for")),
+        None => {
+            let names: Vec<_> = found.iter().map(|a| describe(&a.get_info())).map(|i| format!("{} ({})", i.name, i.backend)).collect();
+            let there = if names.is_empty() { "no adapter was found at all".into() } else { format!("found: {}", names.join(", ")) };
+            Err(Error::NoDevice(format!(
+                "no device `{name}` here ({there}): install its driver, or use --device cpu or --device auto{}",
+                if names.is_empty() && cfg!(target_os = "linux") { "; on Linux check `vulkaninfo --summary`" } else { "" }
+            )))
+        }
+    }
+}

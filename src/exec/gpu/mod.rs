@@ -1,0 +1,257 @@
+//! The GPU executor: the same list of dispatches, bound once, replayed. The only place that names wgpu.
+
+mod adapters;
+mod pipeline;
+
+pub use adapters::{Context, adapters, open_best, open_named};
+pub use wgpu;
+
+use super::Executor;
+use crate::error::{Error, Result};
+use crate::kernel::Step;
+use crate::plan::{Buf, Plan, ProgramId};
+use pipeline::Pipelines;
+use wgpu::util::StagingBelt;
+
+/// Uniforms lie at multiples of so many bytes: the largest alignment that an adapter may ask for.
+const UNIFORM_ALIGN: u64 = 256;
+/// The buffer through which results come back; larger reads go through it in parts.
+const READ_BYTES: u64 = 1 << 20;
+/// Most steps of one submission.
+const SUBMIT_STEPS: usize = 256;
+/// Most floating-point operations of one submission to a real GPU: a fraction of a second on a slow one, so that neither the
+/// display nor a watchdog has to wait.
+const SUBMIT_FLOPS: u64 = 20_000_000_000;
+
+struct Bound {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+/// The GPU executor.
+pub struct Gpu {
+    context: Context,
+    plan: Plan,
+    buffers: Vec<wgpu::Buffer>,
+    programs: Vec<Vec<Bound>>,
+    submit_steps: Vec<usize>,
+    read: wgpu::Buffer,
+    belt: StagingBelt,
+    belt_bytes: u64,
+}
+
+impl Gpu {
+    /// Creates everything the plan needs: buffers, pipelines, bind groups. [`Error::Device`] when the adapter can't hold it.
+    pub fn new(context: Context, plan: Plan) -> Result<Self> {
+        let device = context.device().clone();
+        context.check_fits(&plan)?;
+        let out_of_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let buffers: Vec<_> = plan
+            .buffers
+            .iter()
+            .map(|b| {
+                device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(&b.name),
+                    size: b.len as u64 * 4,
+                    usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+                    mapped_at_creation: false,
+                })
+            })
+            .collect();
+        let read = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read"),
+            size: READ_BYTES,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let programs = bind(&context, &plan, &buffers)?;
+        if let Some(error) = pollster::block_on(invalid.pop()) {
+            return Err(Error::Device(format!("{} refused the plan: {error}", context.info().name)));
+        }
+        if let Some(error) = pollster::block_on(out_of_memory.pop()) {
+            return Err(Error::Device(format!(
+                "{} has no {} bytes left ({error}): use a smaller batch or --device cpu",
+                context.info().name,
+                plan.memory()
+            )));
+        }
+        let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)))).collect();
+        let order_bytes = plan.buffers.iter().filter(|b| b.name == "order").map(|b| b.len as u64 * 4).max().unwrap_or(0);
+        let belt_bytes = (plan.buffer(Plan::STEPS).len as u64 * 4).max(order_bytes.min(1 << 24));
+        let belt = StagingBelt::new(device, belt_bytes);
+        Ok(Gpu { context, plan, buffers, programs, submit_steps, read, belt, belt_bytes })
+    }
+
+    fn encoder(&self) -> wgpu::CommandEncoder {
+        self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("gradus") })
+    }
+
+    fn submit(&mut self, encoder: wgpu::CommandEncoder) {
+        self.belt.finish();
+        self.context.queue().submit([encoder.finish()]);
+        self.belt.recall();
+    }
+
+    fn write_bytes(&mut self, buf: Buf, at: usize, bytes: &[u8]) -> Result<()> {
+        self.context.fault()?;
+        let at = at as u64 * 4;
+        match wgpu::BufferSize::new(bytes.len() as u64) {
+            None => {}
+            Some(size) if size.get() <= self.belt_bytes => {
+                let mut encoder = self.encoder();
+                self.belt.write_buffer(&mut encoder, &self.buffers[buf.0], at, size).copy_from_slice(bytes);
+                self.submit(encoder);
+            }
+            Some(_) => self.context.queue().write_buffer(&self.buffers[buf.0], at, bytes),
+        }
+        Ok(())
+    }
+
+    fn read_bytes(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u8>> {
+        let (mut at, mut left) = (at as u64 * 4, len as u64 * 4);
+        let mut bytes = Vec::with_capacity(left as usize);
+        while left > 0 {
+            let part = left.min(READ_BYTES);
+            let mut encoder = self.encoder();
+            encoder.copy_buffer_to_buffer(&self.buffers[buf.0], at, &self.read, 0, part);
+            self.submit(encoder);
+            let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
+            // a receiver that is gone needs no answer
+            self.read.map_async(wgpu::MapMode::Read, 0..part, move |result| drop(sender.send(result)));
+            self.context.wait()?;
+            match pollster::block_on(receiver.receive()) {
+                Some(Ok(())) => {}
+                _ => return Err(self.context.fault().err().unwrap_or_else(|| Error::Device("the device gave no result back".into()))),
+            }
+            let view = self.read.get_mapped_range(0..part).map_err(|e| Error::Device(e.to_string()))?;
+            bytes.extend_from_slice(&view);
+            drop(view);
+            self.read.unmap();
+            (at, left) = (at + part, left - part);
+        }
+        self.context.fault()?;
+        Ok(bytes)
+    }
+
+    fn encode(&self, encoder: &mut wgpu::CommandEncoder, bound: &[Bound], steps: usize) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for _ in 0..steps {
+            for dispatch in bound {
+                pass.set_pipeline(&dispatch.pipeline);
+                pass.set_bind_group(0, &dispatch.group, &[]);
+                let [x, y, z] = dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+    }
+}
+
+/// Makes the pipelines and bind groups of all programs.
+fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<Vec<Bound>>> {
+    let device = context.device();
+    let all: Vec<_> = plan.programs.iter().flat_map(|p| &p.dispatches).collect();
+    let mut uniforms = Vec::new();
+    for dispatch in &all {
+        uniforms.extend_from_slice(bytemuck::cast_slice(&dispatch.words));
+        uniforms.resize(uniforms.len().next_multiple_of(UNIFORM_ALIGN as usize), 0);
+    }
+    let uniform = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("uniforms"),
+        size: (uniforms.len() as u64).max(UNIFORM_ALIGN),
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    context.queue().write_buffer(&uniform, 0, &uniforms);
+
+    let mut pipelines = Pipelines::default();
+    let mut offset = 0;
+    let mut programs = Vec::new();
+    for program in &plan.programs {
+        let mut bound = Vec::new();
+        for dispatch in &program.dispatches {
+            let grid = (dispatch.kernel.grid)(&dispatch.words);
+            let made = pipelines.get(context, dispatch)?;
+            let size = dispatch.words.len() as u64 * 4;
+            let uniform = wgpu::BufferBinding { buffer: &uniform, offset, size: wgpu::BufferSize::new(size) };
+            let mut entries = Vec::new();
+            for &(binding, _) in &made.bindings {
+                let resource = match binding {
+                    0 => wgpu::BindingResource::Buffer(uniform.clone()),
+                    1 => buffers[Plan::STEPS.0].as_entire_binding(),
+                    n => buffers[dispatch.args[n as usize - 2].0].as_entire_binding(),
+                };
+                entries.push(wgpu::BindGroupEntry { binding, resource });
+            }
+            let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&dispatch.label),
+                layout: &made.layout,
+                entries: &entries,
+            });
+            let workgroups = made.workgroups(grid).ok_or_else(|| {
+                Error::Device(format!(
+                    "{} ({}) needs a grid of {grid:?}, more than {} can count: use a smaller batch or narrower layers",
+                    dispatch.kernel.name,
+                    dispatch.label,
+                    context.info().name
+                ))
+            })?;
+            bound.push(Bound { pipeline: made.pipeline.clone(), group, workgroups });
+            offset += size.next_multiple_of(UNIFORM_ALIGN);
+        }
+        programs.push(bound);
+    }
+    Ok(programs)
+}
+
+impl Executor for Gpu {
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn write_words(&mut self, buf: Buf, at: usize, words: &[u32]) -> Result<()> {
+        self.write_bytes(buf, at, bytemuck::cast_slice(words))
+    }
+
+    fn write(&mut self, buf: Buf, at: usize, values: &[f32]) -> Result<()> {
+        self.write_bytes(buf, at, bytemuck::cast_slice(values))
+    }
+
+    fn read_words(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u32>> {
+        let bytes = self.read_bytes(buf, at, len)?;
+        Ok(bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
+    fn read(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f32>> {
+        Ok(self.read_words(buf, at, len)?.into_iter().map(f32::from_bits).collect())
+    }
+
+    fn copy(&mut self, from: Buf, to: Buf, at: usize, len: usize) -> Result<()> {
+        let mut encoder = self.encoder();
+        encoder.copy_buffer_to_buffer(&self.buffers[from.0], at as u64 * 4, &self.buffers[to.0], at as u64 * 4, len as u64 * 4);
+        self.submit(encoder);
+        Ok(())
+    }
+
+    fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
+        self.write_words(Plan::STEPS, 0, table)?;
+        let mut left = Step::rows_in(table, self.plan.members);
+        while left > 0 {
+            let steps = left.min(self.submit_steps[program.0]);
+            let mut encoder = self.encoder();
+            self.encode(&mut encoder, &self.programs[program.0], steps);
+            self.submit(encoder);
+            left -= steps;
+        }
+        Ok(())
+    }
+
+    fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()> {
+        self.write_words(Plan::STEPS, 0, table)?;
+        let mut encoder = self.encoder();
+        self.encode(&mut encoder, std::slice::from_ref(&self.programs[program.0][dispatch]), 1);
+        self.submit(encoder);
+        Ok(())
+    }
+}

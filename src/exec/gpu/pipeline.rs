@@ -1,0 +1,111 @@
+//! From a kernel's WGSL to a pipeline: what the text says of workgroups and bindings is read from it, never written again.
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::exec::DeviceType;
+use crate::kernel::{KernelInfo, Suits, Variant};
+use crate::plan::Dispatch;
+use std::collections::HashMap;
+use wgpu::naga;
+
+/// A storage buffer or uniform that an entry point uses: its binding, and whether it is written.
+pub(super) type Binding = (u32, bool);
+
+/// A pipeline and what its WGSL says.
+pub(super) struct Made {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+    pub(super) bindings: Vec<Binding>,
+    tile: [u32; 2],
+    size: [u32; 3],
+}
+
+impl Made {
+    /// How many workgroups cover a grid; a 1-D grid that is too long is folded into x and y. `None` when nothing covers it.
+    pub(super) fn workgroups(&self, grid: [u32; 3]) -> Option<[u32; 3]> {
+        let groups = |axis: usize, tile: u32| grid[axis].div_ceil(tile).div_ceil(self.size[axis]);
+        let [mut x, mut y, z] = [groups(0, self.tile[0]), groups(1, self.tile[1]), groups(2, 1)];
+        if x > 65_535 && y == 1 {
+            y = x.div_ceil(65_535);
+            x = x.div_ceil(y);
+        }
+        (x <= 65_535 && y <= 65_535 && z <= 65_535).then_some([x, y, z])
+    }
+}
+
+/// The variant of a kernel for a grid and a kind of adapter. The one place where that is decided: by shape, never by timing, and
+/// not by how many members there are, so that a member's numbers do not depend on its neighbours.
+///
+/// Software drivers run a workgroup as a loop on one core: the largest tile is best as it loads least. A real GPU wants enough
+/// invocations to fill it, and then the largest tile.
+pub(super) fn choose(kernel: &KernelInfo, grid: [u32; 3], kind: DeviceType) -> &'static Variant {
+    let software = kind == DeviceType::Software;
+    let fits = |v: &&Variant| match v.suits {
+        Suits::Any => true,
+        Suits::Hardware => !software,
+        Suits::Software => software,
+    };
+    let invocations = |v: &Variant| u64::from(grid[0].div_ceil(v.tile[0])) * u64::from(grid[1].div_ceil(v.tile[1]));
+    let area = |v: &&Variant| v.tile[0] * v.tile[1];
+    const ENOUGH: u64 = 4096;
+    let filling = kernel.variants.iter().filter(fits).filter(|v| software || invocations(v) >= ENOUGH).max_by_key(area);
+    filling.or_else(|| kernel.variants.iter().filter(fits).min_by_key(area)).expect("every kernel has a variant for every adapter")
+}
+
+/// The pipelines made so far, one a kernel and variant.
+#[derive(Default)]
+pub(super) struct Pipelines(HashMap<&'static str, Made>);
+
+impl Pipelines {
+    /// The pipeline of a dispatch.
+    pub(super) fn get(&mut self, context: &Context, dispatch: &Dispatch) -> Result<&Made> {
+        let kernel = dispatch.kernel;
+        let variant = dispatch.variant.unwrap_or_else(|| choose(kernel, (kernel.grid)(&dispatch.words), context.info().kind));
+        if !self.0.contains_key(variant.entry) {
+            self.0.insert(variant.entry, make(context, kernel, variant)?);
+        }
+        Ok(&self.0[variant.entry])
+    }
+}
+
+fn make(context: &Context, kernel: &KernelInfo, variant: &Variant) -> Result<Made> {
+    let text = kernel.wgsl();
+    let (size, bindings) = reflect(&text, variant.entry).map_err(|e| Error::Device(format!("{}: {e}", kernel.name)))?;
+    let device = context.device();
+    let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let module = device
+        .create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(kernel.name), source: wgpu::ShaderSource::Wgsl(text.into()) });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(variant.entry),
+        layout: None,
+        module: &module,
+        entry_point: Some(variant.entry),
+        compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
+        cache: None,
+    });
+    if let Some(error) = pollster::block_on(invalid.pop()) {
+        return Err(Error::Device(format!("{} refused the kernel {}: {error}", context.info().name, variant.entry)));
+    }
+    let layout = pipeline.get_bind_group_layout(0);
+    Ok(Made { pipeline, layout, bindings, tile: variant.tile, size })
+}
+
+/// The workgroup size and the bindings of an entry point.
+pub(super) fn reflect(text: &str, entry: &str) -> std::result::Result<([u32; 3], Vec<Binding>), String> {
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::default());
+    let info = validator.validate(&module).map_err(|e| e.emit_to_string(text))?;
+    let index = module.entry_points.iter().position(|e| e.name == entry).ok_or(format!("no entry point `{entry}`"))?;
+    let used = info.get_entry_point(index);
+    let mut bindings = Vec::new();
+    for (handle, variable) in module.global_variables.iter() {
+        if let Some(binding) = &variable.binding
+            && !used[handle].is_empty()
+        {
+            let written = matches!(variable.space, naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE));
+            bindings.push((binding.binding, written));
+        }
+    }
+    bindings.sort_unstable();
+    Ok((module.entry_points[index].workgroup_size, bindings))
+}

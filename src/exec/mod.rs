@@ -1,0 +1,45 @@
+//! Who does it: the executors, and the choice among them.
+
+use crate::error::Result;
+use crate::plan::{Buf, Plan, ProgramId};
+
+pub mod cpu;
+mod device;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+
+pub use device::{Device, DeviceInfo, DeviceType, OpenDevice};
+
+/// Runs a plan's programs over its buffers, which persist from run to run.
+///
+/// Everything is created when the executor is made; nothing is afterwards. Faults of the device show at the next `read`.
+pub trait Executor {
+    /// The plan it was made for.
+    fn plan(&self) -> &Plan;
+
+    /// Overwrites part of a buffer of words, from element `at` on.
+    fn write_words(&mut self, buf: Buf, at: usize, words: &[u32]) -> Result<()>;
+
+    /// Overwrites part of a buffer of numbers, from element `at` on.
+    fn write(&mut self, buf: Buf, at: usize, values: &[f32]) -> Result<()>;
+
+    /// Waits for all work and reads part of a buffer of words.
+    fn read_words(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u32>>;
+
+    /// Waits for all work and reads part of a buffer of numbers.
+    fn read(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f32>>;
+
+    /// Waits for all work and reads part of a buffer of numbers in the executor's own precision.
+    fn read_wide(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f64>> {
+        Ok(self.read(buf, at, len)?.into_iter().map(f64::from).collect())
+    }
+
+    /// Copies `len` elements, from element `at` on, between two buffers of the same type, on the device.
+    fn copy(&mut self, from: Buf, to: Buf, at: usize, len: usize) -> Result<()>;
+
+    /// Runs a program once for each row of `table` (see [`crate::kernel::Step`]); at most [`Plan::step_capacity`] rows.
+    fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()>;
+
+    /// Runs a single dispatch of a program, for comparisons in lockstep and for finding where a value went wrong.
+    fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()>;
+}

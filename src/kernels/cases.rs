@@ -1,0 +1,144 @@
+//! What the parity cases of all kernels are made of: seeded inputs, poison, padding, builders.
+
+use crate::kernel::{Case, CaseArg, CaseData, CaseStep, Dot, Params, Tolerance};
+use crate::plan::padded;
+use crate::rng::{Purpose, Rng};
+
+/// Values that have broken drivers: large, zero of both signs, denormal.
+pub(crate) const HARD: [f32; 9] = [1e3, -1e3, 0.0, -0.0, 1e-40, -1e-40, 88.0, -88.0, 1.0];
+
+/// Seeded inputs.
+pub(crate) struct Inputs(Rng);
+
+impl Inputs {
+    pub(crate) fn new(seed: usize) -> Self {
+        Inputs(Rng::new(seed as u64, Purpose::Synthetic, 0))
+    }
+
+    /// Numbers in (−1, 1).
+    pub(crate) fn numbers(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| (2.0 * self.0.unit() - 1.0) as f32).collect()
+    }
+
+    /// Rows of numbers in (−1, 1), each padded with zeros.
+    pub(crate) fn rows(&mut self, rows: usize, width: usize) -> CaseData {
+        CaseData::F32(pad(&self.numbers(rows * width), width))
+    }
+
+    /// Indices below `n`.
+    pub(crate) fn indices(&mut self, len: usize, n: usize) -> Vec<u32> {
+        (0..len).map(|_| self.0.below(n as u64) as u32).collect()
+    }
+
+    /// Any words.
+    pub(crate) fn words(&mut self, n: usize) -> CaseData {
+        CaseData::U32((0..n).map(|_| self.0.below(1 << 32) as u32).collect())
+    }
+}
+
+/// Rows padded with zeros to a multiple of four.
+pub(crate) fn pad(values: &[f32], width: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(values.len() / width * padded(width));
+    for row in values.chunks(width) {
+        out.extend_from_slice(row);
+        out.resize(out.len().next_multiple_of(4), 0.0);
+    }
+    out
+}
+
+/// What outputs hold before a kernel has written them: a NaN, so that what is not written, or read too early, is seen.
+pub(crate) fn poison(n: usize) -> CaseData {
+    CaseData::F32(vec![f32::NAN; n])
+}
+
+/// A case without buffers: the kernel's uniform, and a step for each number of live rows.
+pub(crate) fn case(params: &impl Params, name: String, members: usize, live: &[usize]) -> Case {
+    let steps = live.iter().enumerate().map(|(i, &rows)| CaseStep {
+        rows,
+        start: i,
+        slot: i,
+        rates: (0..members).map(|m| [0.01 * (1 + i + 2 * m) as f32, 0.1 + 0.05 * m as f32, 0.2, 0.0]).collect(),
+    });
+    Case { name, words: params.words(), members, steps: steps.collect(), args: Vec::new(), tolerance: Tolerance::ulp(0.0, 0.0) }
+}
+
+impl Case {
+    /// Adds a buffer.
+    pub(crate) fn arg(mut self, name: &'static str, data: CaseData) -> Self {
+        self.args.push(CaseArg { name, data });
+        self
+    }
+
+    /// Sets the tolerance.
+    pub(crate) fn within(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Adds the bound of a dot product of so many terms; `plain` is the uniform that gives the sum of absolute products.
+    pub(crate) fn dot(mut self, terms: usize, plain: &impl Params) -> Self {
+        self.tolerance.dot = Some(Dot { factor: 4.0, terms, words: plain.words() });
+        self
+    }
+}
+
+/// A dense layer inside an arena, with something before it, so that offsets matter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dense {
+    pub(crate) rows: usize,
+    pub(crate) live: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) members: usize,
+}
+
+impl Dense {
+    /// The shapes on which matmuls have broken: single ones, one off a tile, many rows, and those of real nets.
+    pub(crate) fn shapes() -> Vec<Dense> {
+        let shape = |rows, live, inputs, outputs, members| Dense { rows, live, inputs, outputs, members };
+        vec![
+            shape(1, 1, 1, 1, 1),
+            shape(7, 3, 7, 15, 3),
+            shape(15, 7, 16, 17, 1),
+            shape(17, 16, 15, 7, 1),
+            shape(31, 8, 33, 32, 3),
+            shape(32, 4, 784, 10, 1),
+            shape(33, 31, 63, 65, 1),
+            shape(64, 1, 64, 63, 3),
+            shape(65, 63, 129, 127, 1),
+            shape(128, 96, 127, 128, 1),
+            shape(129, 127, 257, 31, 1),
+            shape(8, 7, 1000, 257, 1),
+            shape(16, 9, 512, 7, 1),
+            shape(257, 129, 5, 1000, 1),
+            shape(65_537, 65_535, 2, 3, 1),
+        ]
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{}x{}x{} members {}", self.rows, self.inputs, self.outputs, self.members)
+    }
+
+    pub(crate) fn weight(&self) -> usize {
+        64
+    }
+
+    pub(crate) fn bias(&self) -> usize {
+        self.weight() + (self.outputs * padded(self.inputs)).next_multiple_of(64)
+    }
+
+    pub(crate) fn arena(&self) -> usize {
+        self.bias() + self.outputs.next_multiple_of(64)
+    }
+
+    /// An arena of parameters, padding zero.
+    pub(crate) fn params(&self, inputs: &mut Inputs) -> CaseData {
+        let mut arena = vec![0.0; self.members * self.arena()];
+        for part in arena.chunks_mut(self.arena()) {
+            let weight = pad(&inputs.numbers(self.outputs * self.inputs), self.inputs);
+            part[self.weight()..][..weight.len()].copy_from_slice(&weight);
+            part[self.bias()..][..self.outputs].copy_from_slice(&inputs.numbers(self.outputs));
+        }
+        CaseData::F32(arena)
+    }
+}

@@ -1,0 +1,109 @@
+//! The error behind a dense layer: `g[m, r, k] = ( Σₙ δ[m, r, n] · W[m, n, k] ) · σ'(z[m, r, k])`, σ that of the layer before.
+
+use super::dense_forward::{view, view_mut};
+use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Suits, Tolerance, Variant};
+use crate::kernels::activation::{self, Activation};
+use crate::kernels::cases::{self, Dense, Inputs};
+use crate::kernels::template;
+use crate::params;
+use ndarray::linalg::general_mat_mul;
+
+params! {
+    /// Arguments: δ `[members, rows, 4·outputs4]`, the arena of parameters, a and g `[members, rows, 4·inputs4]`.
+    DenseDelta {
+        /// Rows of a full batch.
+        rows: u32,
+        /// Groups of four inputs of the layer: columns of the result.
+        inputs4: u32,
+        /// Outputs of the layer.
+        outputs: u32,
+        /// Groups of four outputs.
+        outputs4: u32,
+        /// Members.
+        members: u32,
+        /// Length of a member's part of the arena, in groups of four.
+        arena4: u32,
+        /// Where the weight starts in it, in groups of four.
+        weight4: u32,
+        /// The number of the activation whose slope is multiplied in.
+        kind: u32,
+        /// Its parameter.
+        parameter: f32,
+    }
+}
+
+impl Kernel for DenseDelta {
+    const NAME: &'static str = "dense_delta";
+    const VARIANTS: &'static [Variant] = &[
+        Variant { entry: "dense_delta_4x4", tile: [4, 4], suits: Suits::Any },
+        Variant { entry: "dense_delta_8x8", tile: [8, 8], suits: Suits::Any },
+    ];
+
+    fn wgsl() -> String {
+        let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
+        template::expand(include_str!("../../shaders/dense_delta.wgsl"), &tiles) + &activation::functions()
+    }
+
+    fn grid(&self) -> [u32; 3] {
+        [4 * self.inputs4, self.rows, self.members]
+    }
+
+    fn loops(&self) -> u64 {
+        self.outputs4.into()
+    }
+
+    fn flops(&self) -> u64 {
+        8 * self.grid().iter().map(|&n| u64::from(n)).product::<u64>() * u64::from(self.outputs4)
+    }
+
+    fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
+        let (delta, params, activated, mut g) = (args.real(0), args.real(1), args.real(2), args.real_mut(3));
+        let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        let activation = Activation::of_uniform(self.kind, self.parameter);
+        for member in 0..self.members as usize {
+            let weight = &params[4 * (member * self.arena4 as usize + self.weight4 as usize)..][..outputs * inputs];
+            let delta = &delta[member * self.rows as usize * stride..][..step.rows * stride];
+            let live = member * self.rows as usize * inputs..(member * self.rows as usize + step.rows) * inputs;
+            general_mat_mul(
+                T::one(),
+                &view(delta, [step.rows, outputs], stride),
+                &view(weight, [outputs, inputs], inputs),
+                T::zero(),
+                &mut view_mut(&mut g[live.clone()], [step.rows, inputs], inputs),
+            );
+            activation.slope(&mut g[live.clone()], &activated[live]);
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        let mut all = Vec::new();
+        for (i, dense) in Dense::shapes().into_iter().enumerate() {
+            let mut inputs = Inputs::new(100 + i);
+            let kind = i as u32 % activation::TABLE.len() as u32;
+            let delta = DenseDelta {
+                rows: dense.rows as u32,
+                inputs4: dense.inputs.div_ceil(4) as u32,
+                outputs: dense.outputs as u32,
+                outputs4: dense.outputs.div_ceil(4) as u32,
+                members: dense.members as u32,
+                arena4: dense.arena() as u32 / 4,
+                weight4: dense.weight() as u32 / 4,
+                kind,
+                parameter: 0.01,
+            };
+            let rows = dense.members * dense.rows;
+            let CaseData::F32(activated) = inputs.rows(rows, dense.inputs) else { unreachable!("rows are numbers") };
+            let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
+            all.push(
+                cases::case(&delta, name, dense.members, &[dense.rows, dense.live, dense.rows])
+                    .arg("delta", inputs.rows(rows, dense.outputs))
+                    .arg("params", dense.params(&mut inputs))
+                    .arg("activated", CaseData::F32(activated))
+                    .arg("g", cases::poison(rows * dense.inputs.next_multiple_of(4)))
+                    .within(Tolerance::ulp(16.0, 1e-7))
+                    .dot(dense.outputs + 1, &DenseDelta { kind: 0, ..delta }),
+            );
+        }
+        all
+    }
+}

@@ -1,0 +1,131 @@
+//! A dense layer forward: `a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )`.
+
+use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
+use crate::kernels::activation::{self, Activation};
+use crate::kernels::cases::{self, Dense, Inputs};
+use crate::kernels::template;
+use crate::params;
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder as _};
+
+params! {
+    /// The layer. Arguments: x `[members, rows, 4·inputs4]`, the arena of parameters, a `[members, rows, 4·outputs4]`.
+    DenseForward {
+        /// Rows of a full batch.
+        rows: u32,
+        /// Groups of four inputs.
+        inputs4: u32,
+        /// Outputs.
+        outputs: u32,
+        /// Groups of four outputs.
+        outputs4: u32,
+        /// Members.
+        members: u32,
+        /// Length of a member's part of the arena, in groups of four.
+        arena4: u32,
+        /// Where the weight starts in it, in groups of four.
+        weight4: u32,
+        /// Where the bias starts in it, in groups of four.
+        bias4: u32,
+        /// 0 for a layer without bias.
+        has_bias: u32,
+        /// The activation's number.
+        kind: u32,
+        /// Its parameter.
+        parameter: f32,
+    }
+}
+
+impl Kernel for DenseForward {
+    const NAME: &'static str = "dense_forward";
+    const VARIANTS: &'static [Variant] = &[
+        Variant { entry: "dense_forward_4x4", tile: [4, 4], suits: Suits::Any },
+        Variant { entry: "dense_forward_8x8", tile: [8, 8], suits: Suits::Any },
+    ];
+
+    fn wgsl() -> String {
+        let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
+        template::expand(include_str!("../../shaders/dense_forward.wgsl"), &tiles) + &activation::functions()
+    }
+
+    fn grid(&self) -> [u32; 3] {
+        [self.outputs, self.rows, self.members]
+    }
+
+    fn loops(&self) -> u64 {
+        self.inputs4.into()
+    }
+
+    fn flops(&self) -> u64 {
+        8 * self.grid().iter().map(|&n| u64::from(n)).product::<u64>() * u64::from(self.inputs4)
+    }
+
+    fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
+        let (x, params, mut a) = (args.real(0), args.real(1), args.real_mut(2));
+        let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        let activation = Activation::of_uniform(self.kind, self.parameter);
+        for member in 0..self.members as usize {
+            let arena = &params[4 * member * self.arena4 as usize..];
+            let x = &x[member * self.rows as usize * inputs..][..step.rows * inputs];
+            let a = &mut a[member * self.rows as usize * stride..][..step.rows * stride];
+            let weight = &arena[4 * self.weight4 as usize..][..outputs * inputs];
+            general_mat_mul(
+                T::one(),
+                &view(x, [step.rows, inputs], inputs),
+                &view(weight, [outputs, inputs], inputs).t(),
+                T::zero(),
+                &mut view_mut(a, [step.rows, outputs], stride),
+            );
+            for row in a.chunks_exact_mut(stride) {
+                if self.has_bias != 0 {
+                    row.iter_mut().zip(&arena[4 * self.bias4 as usize..][..outputs]).for_each(|(z, &b)| *z += b);
+                }
+                activation.value(&mut row[..outputs]);
+                row[outputs..].fill(T::zero());
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        let mut all = Vec::new();
+        for (i, dense) in Dense::shapes().into_iter().enumerate() {
+            let mut inputs = Inputs::new(i);
+            let kind = i as u32 % activation::TABLE.len() as u32;
+            let forward = DenseForward {
+                rows: dense.rows as u32,
+                inputs4: dense.inputs.div_ceil(4) as u32,
+                outputs: dense.outputs as u32,
+                outputs4: dense.outputs.div_ceil(4) as u32,
+                members: dense.members as u32,
+                arena4: dense.arena() as u32 / 4,
+                weight4: dense.weight() as u32 / 4,
+                bias4: dense.bias() as u32 / 4,
+                has_bias: u32::from(i % 3 != 2),
+                kind,
+                parameter: 0.01,
+            };
+            let plain = DenseForward { kind: 0, ..forward };
+            let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
+            all.push(
+                cases::case(&forward, name, dense.members, &[dense.rows, dense.live, dense.rows])
+                    .arg("x", inputs.rows(dense.members * dense.rows, dense.inputs))
+                    .arg("params", dense.params(&mut inputs))
+                    .arg("a", cases::poison(dense.members * dense.rows * dense.outputs.next_multiple_of(4)))
+                    // 1.2e-5: what WGSL allows tanh; the others are held by the bound of the dot product
+                    .within(Tolerance::ulp(16.0, if activation::TABLE[kind as usize].name == "tanh" { 1.2e-5 } else { 1e-7 }))
+                    .dot(dense.inputs + 1, &plain),
+            );
+        }
+        all
+    }
+}
+
+/// A matrix in a slice whose rows lie `stride` apart.
+pub(super) fn view<T>(cells: &[T], shape: [usize; 2], stride: usize) -> ArrayView2<'_, T> {
+    ArrayView2::from_shape(shape.strides([stride, 1]), cells).expect("the slice holds the matrix")
+}
+
+/// A matrix to write in a slice whose rows lie `stride` apart.
+pub(super) fn view_mut<T>(cells: &mut [T], shape: [usize; 2], stride: usize) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape(shape.strides([stride, 1]), cells).expect("the slice holds the matrix")
+}

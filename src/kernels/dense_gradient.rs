@@ -1,0 +1,109 @@
+//! The gradients of a dense layer: `∂C/∂W[m, n, k] = Σᵣ δ[m, r, n] · x[m, r, k]`, `∂C/∂b[m, n] = Σᵣ δ[m, r, n]`.
+
+use super::dense_forward::{view, view_mut};
+use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
+use crate::kernels::cases::{self, Dense, Inputs};
+use crate::kernels::template;
+use crate::params;
+use ndarray::linalg::general_mat_mul;
+
+params! {
+    /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients.
+    DenseGradient {
+        /// Rows of a full batch.
+        rows: u32,
+        /// Groups of four inputs.
+        inputs4: u32,
+        /// Outputs.
+        outputs: u32,
+        /// Groups of four outputs.
+        outputs4: u32,
+        /// Members.
+        members: u32,
+        /// Length of a member's part of the arena, in groups of four.
+        arena4: u32,
+        /// Where the weight starts in it, in groups of four.
+        weight4: u32,
+        /// Where the bias starts in it, in groups of four.
+        bias4: u32,
+        /// 0 for a layer without bias.
+        has_bias: u32,
+    }
+}
+
+impl Kernel for DenseGradient {
+    const NAME: &'static str = "dense_gradient";
+    const VARIANTS: &'static [Variant] = &[
+        Variant { entry: "dense_gradient_4x4", tile: [4, 4], suits: Suits::Any },
+        Variant { entry: "dense_gradient_8x8", tile: [8, 8], suits: Suits::Any },
+    ];
+
+    fn wgsl() -> String {
+        let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
+        template::expand(include_str!("../../shaders/dense_gradient.wgsl"), &tiles)
+    }
+
+    fn grid(&self) -> [u32; 3] {
+        [4 * self.inputs4, 4 * self.outputs4, self.members]
+    }
+
+    fn loops(&self) -> u64 {
+        self.rows.div_ceil(2).into()
+    }
+
+    fn flops(&self) -> u64 {
+        2 * self.grid().iter().map(|&n| u64::from(n)).product::<u64>() * u64::from(self.rows)
+    }
+
+    fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
+        let (delta, x, mut grads) = (args.real(0), args.real(1), args.real_mut(2));
+        let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        for member in 0..self.members as usize {
+            let delta = &delta[member * self.rows as usize * stride..][..step.rows * stride];
+            let x = &x[member * self.rows as usize * inputs..][..step.rows * inputs];
+            let arena = &mut grads[4 * member * self.arena4 as usize..];
+            general_mat_mul(
+                T::one(),
+                &view(delta, [step.rows, outputs], stride).t(),
+                &view(x, [step.rows, inputs], inputs),
+                T::zero(),
+                &mut view_mut(&mut arena[4 * self.weight4 as usize..][..outputs * inputs], [outputs, inputs], inputs),
+            );
+            if self.has_bias != 0 {
+                let bias = &mut arena[4 * self.bias4 as usize..][..stride];
+                bias.fill(T::zero());
+                for row in delta.chunks_exact(stride) {
+                    bias.iter_mut().zip(row).for_each(|(b, &d)| *b += d);
+                }
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        let mut all = Vec::new();
+        for (i, dense) in Dense::shapes().into_iter().enumerate() {
+            let mut inputs = Inputs::new(200 + i);
+            let gradient = DenseGradient {
+                rows: dense.rows as u32,
+                inputs4: dense.inputs.div_ceil(4) as u32,
+                outputs: dense.outputs as u32,
+                outputs4: dense.outputs.div_ceil(4) as u32,
+                members: dense.members as u32,
+                arena4: dense.arena() as u32 / 4,
+                weight4: dense.weight() as u32 / 4,
+                bias4: dense.bias() as u32 / 4,
+                has_bias: u32::from(i % 3 != 2),
+            };
+            let rows = dense.members * dense.rows;
+            all.push(
+                cases::case(&gradient, dense.name(), dense.members, &[dense.rows, dense.live, dense.rows])
+                    .arg("delta", inputs.rows(rows, dense.outputs))
+                    .arg("x", inputs.rows(rows, dense.inputs))
+                    .arg("grads", cases::poison(dense.members * dense.arena()))
+                    .within(Tolerance::ulp(16.0, 1e-7))
+                    .dot(dense.rows, &gradient),
+            );
+        }
+        all
+    }
+}

@@ -1,0 +1,119 @@
+//! A batch out of the resident data set, by index: `batch[m, r, :] = features[order[m, start + r], :]`.
+
+use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
+use crate::kernels::cases::{self, Inputs};
+use crate::params;
+
+params! {
+    /// Gathers rows of numbers. Arguments: features `[n, 4·width4]`, order `[members, order_stride]`, batch `[members, rows, 4·width4]`.
+    Gather {
+        /// Groups of four features in a row.
+        width4: u32,
+        /// Rows of a full batch.
+        rows: u32,
+        /// Entries of the order, for one member.
+        order_stride: u32,
+        /// Members.
+        members: u32,
+        /// Of no meaning here; what a byte is worth in [`GatherBytes`].
+        scale: f32,
+    }
+}
+
+params! {
+    /// Gathers rows of bytes, four to a word, worth `scale` each. Arguments as [`Gather`].
+    GatherBytes {
+        /// Groups of four features in a row.
+        width4: u32,
+        /// Rows of a full batch.
+        rows: u32,
+        /// Entries of the order, for one member.
+        order_stride: u32,
+        /// Members.
+        members: u32,
+        /// What one unit of a byte is worth.
+        scale: f32,
+    }
+}
+
+impl Kernel for Gather {
+    const NAME: &'static str = "gather";
+
+    fn wgsl() -> String {
+        include_str!("../../shaders/gather.wgsl").to_string()
+    }
+
+    fn grid(&self) -> [u32; 3] {
+        [self.width4 * self.rows, 1, self.members]
+    }
+
+    fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
+        let (features, order, mut batch) = (args.real(0), args.word(1), args.real_mut(2));
+        let width = 4 * self.width4 as usize;
+        for member in 0..self.members as usize {
+            let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
+            let batch = batch[member * self.rows as usize * width..].chunks_exact_mut(width);
+            for (row, &source) in batch.zip(order) {
+                row.copy_from_slice(&features[source as usize * width..][..width]);
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        shapes().map(|(rows, width, members, live)| case(rows, width, members, live, false)).collect()
+    }
+}
+
+impl Kernel for GatherBytes {
+    const NAME: &'static str = "gather_bytes";
+
+    fn wgsl() -> String {
+        Gather::wgsl()
+    }
+
+    fn grid(&self) -> [u32; 3] {
+        [self.width4 * self.rows, 1, self.members]
+    }
+
+    fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
+        let (words, order, mut batch) = (args.word(0), args.word(1), args.real_mut(2));
+        let width4 = self.width4 as usize;
+        let value: [T; 256] = std::array::from_fn(|byte| T::of(byte as f32) * T::of(self.scale));
+        for member in 0..self.members as usize {
+            let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
+            let batch = batch[member * self.rows as usize * 4 * width4..].chunks_exact_mut(4 * width4);
+            for (row, &source) in batch.zip(order) {
+                let words = &words[source as usize * width4..][..width4];
+                for (four, word) in row.chunks_exact_mut(4).zip(words) {
+                    for (cell, byte) in four.iter_mut().zip(word.to_le_bytes()) {
+                        *cell = value[byte as usize];
+                    }
+                }
+            }
+        }
+    }
+
+    fn cases() -> Vec<Case> {
+        shapes().map(|(rows, width, members, live)| case(rows, width, members, live, true)).collect()
+    }
+}
+
+/// Rows of a full batch, features, members, live rows of the middle step.
+fn shapes() -> impl Iterator<Item = (usize, usize, usize, usize)> {
+    [(1, 1, 1, 1), (32, 784, 1, 17), (15, 7, 3, 4), (33, 65, 3, 1), (65_537, 3, 1, 1000)].into_iter()
+}
+
+fn case(rows: usize, width: usize, members: usize, live: usize, bytes: bool) -> Case {
+    let mut inputs = Inputs::new(rows + width);
+    let width4 = width.div_ceil(4);
+    let data = rows + 7;
+    let order = inputs.indices(members * (rows + 8), data);
+    let gather = Gather { width4: width4 as u32, rows: rows as u32, order_stride: rows as u32 + 8, members: members as u32, scale: 0.25 };
+    let features = if bytes { inputs.words(data * width4) } else { inputs.rows(data, width) };
+    let batch = cases::poison(members * rows * 4 * width4);
+    cases::case(&gather, format!("{rows}x{width} members {members}"), members, &[rows, live, rows])
+        .arg("features", features)
+        .arg("order", CaseData::U32(order))
+        .arg("batch", batch)
+        .within(Tolerance::ulp(1.0, 0.0))
+}

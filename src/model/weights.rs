@@ -1,0 +1,152 @@
+//! Weights outside a device: named tensors, read from and written to safetensors.
+
+use super::{Init, Layer, Model};
+use crate::error::{Error, Place, Result};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest as _, Sha256};
+use std::path::Path;
+
+/// The tensors of a model, in its order, under the keys that `nn.Sequential` would give them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights(Vec<(String, Vec<usize>, Vec<f32>)>);
+
+impl Weights {
+    /// From names, shapes and numbers.
+    pub(crate) fn new(tensors: Vec<(String, Vec<usize>, Vec<f32>)>) -> Self {
+        Weights(tensors)
+    }
+
+    /// Seeded initial weights of a model.
+    pub fn initial(model: &Model, seed: u64) -> Self {
+        let mut tensors = Vec::new();
+        let mut made = model.tensors().0.into_iter();
+        for (n, layer) in model.layers().iter().enumerate() {
+            let Layer::Dense { bias, init, .. } = *layer else { continue };
+            let next = match model.layers().get(n + 1) {
+                Some(Layer::Activation(activation)) => activation.name(),
+                _ => "identity",
+            };
+            let weight = made.next().expect("a dense layer has a weight");
+            let values = init.resolve(next).draw(seed, n, weight.shape[1], weight.shape[0]);
+            tensors.push((weight.name, weight.shape, values));
+            if bias {
+                let bias = made.next().expect("this layer has a bias");
+                tensors.push((bias.name.clone(), bias.shape.clone(), vec![0.0; bias.len()]));
+            }
+        }
+        Weights(tensors)
+    }
+
+    /// Name, shape and numbers of each tensor.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], &[f32])> {
+        self.0.iter().map(|(name, shape, values)| (name.as_str(), shape.as_slice(), values.as_slice()))
+    }
+
+    /// A tensor's numbers.
+    pub fn get(&self, name: &str) -> Option<&[f32]> {
+        self.iter().find(|tensor| tensor.0 == name).map(|tensor| tensor.2)
+    }
+
+    /// 16 hex digits: the first 8 bytes of the SHA-256 of all numbers' bits, little-endian, in order.
+    pub fn hash(&self) -> String {
+        let mut sha = Sha256::new();
+        for (_, _, values) in self.iter() {
+            values.iter().for_each(|v| sha.update(v.to_le_bytes()));
+        }
+        sha.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// An error when the tensors are not those of the model: it names the first that is missing, of another shape, not finite or
+    /// unknown.
+    pub fn check(&self, model: &Model) -> Result<()> {
+        let wanted = model.tensors().0;
+        for tensor in &wanted {
+            match self.iter().find(|t| t.0 == tensor.name) {
+                None => {
+                    let names: Vec<_> = self.iter().map(|t| t.0).collect();
+                    return Err(Error::input(format!("the model needs `{}`, the weights have {}", tensor.name, names.join(", "))));
+                }
+                Some((name, shape, _)) if shape != tensor.shape => {
+                    return Err(Error::input(format!("`{name}` has the shape {shape:?}, the model needs {:?}", tensor.shape)));
+                }
+                Some((name, _, values)) if values.iter().any(|v| !v.is_finite()) => {
+                    return Err(Error::input(format!("`{name}` holds a value that is not finite")));
+                }
+                Some(_) => {}
+            }
+        }
+        match self.iter().find(|t| wanted.iter().all(|tensor| tensor.name != t.0)) {
+            Some((name, ..)) => Err(Error::input(format!("the model has no `{name}`: check the layers, or the file"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a safetensors file with `F32` tensors.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let wrong = |message: String| Error::at(Place::file(path), message);
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("not a safetensors file: {e}")))?;
+        let mut tensors = Vec::new();
+        for (name, view) in file.iter() {
+            if view.dtype() != Dtype::F32 {
+                return Err(wrong(format!("`{name}` is {:?}: write the weights as F32", view.dtype())));
+            }
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            tensors.push((name.to_string(), view.shape().to_vec(), values));
+        }
+        tensors.sort_by_key(|(name, ..)| {
+            let (index, rest) = name.split_once('.').unwrap_or((name, ""));
+            (index.parse::<usize>().unwrap_or(usize::MAX), std::cmp::Reverse(rest.to_string()))
+        });
+        Ok(Weights(tensors))
+    }
+
+    /// Writes a safetensors file that `torch.nn.Sequential.load_state_dict` takes as it is.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let wrong = |e: safetensors::SafeTensorError| Error::at(Place::file(path), e.to_string());
+        let mut views = Vec::new();
+        for (name, shape, values) in self.iter() {
+            views.push((name, TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values)).map_err(wrong)?));
+        }
+        let bytes = safetensors::serialize(views, None).map_err(wrong)?;
+        std::fs::write(path, bytes).map_err(|e| Error::io(path, e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_comes_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let weights = Weights::initial(&Model::input(5).dense(30).relu().dense(3), 7);
+        weights.save(&path).unwrap();
+        let back = Weights::load(&path).unwrap();
+        assert_eq!(back, weights);
+        assert_eq!(back.hash(), weights.hash());
+        assert_ne!(back.hash(), Weights::initial(&Model::input(5).dense(30).relu().dense(3), 8).hash());
+    }
+
+    #[test]
+    fn weights_of_another_model_are_refused_by_name_and_shape() {
+        let weights = Weights::initial(&Model::input(5).dense(3), 7);
+        let message = |model: Model| weights.check(&model).unwrap_err().to_string();
+        assert!(message(Model::input(4).dense(3)).contains("`0.weight` has the shape [3, 5], the model needs [3, 4]"));
+        assert!(message(Model::input(5).dense(3).dense(2)).contains("the model needs `1.weight`, the weights have 0.weight, 0.bias"));
+        let deep = Weights::initial(&Model::input(5).dense(3).dense(2), 7);
+        assert!(deep.check(&Model::input(5).dense(3)).unwrap_err().to_string().contains("the model has no `1.weight`"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_safetensors_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        std::fs::write(&path, b"not a file").unwrap();
+        let message = Weights::load(&path).unwrap_err().to_string();
+        assert!(message.contains("w.safetensors: not a safetensors file"), "{message}");
+    }
+}

@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""Makes the golden files of this folder: PyTorch's numbers, which the tests hold ours against.
+
+    python tests/golden/make.py            writes losses.json, dense.json and trajectories.json beside this script
+    python tests/golden/make.py --check    makes them anew and compares with the files, number by number
+
+Needs numpy and torch (the files' `made_with` says which versions made them); the tests themselves need neither.
+
+How the numbers are made, so that every digit of them means something:
+
+* Inputs, targets and start weights are exact in f32: the multiples of 1/1024 nearest to numpy's `RandomState` draws, whose
+  stream is frozen for good. An f32 and an f64 executor thus start from the same numbers.
+* Hyper-parameters are rounded to f32 before torch sees them, since the executors hold them as f32: `f32(0.1)`. The files
+  hold the rounded values. Adam's bias correction is 1 - f32(beta)^t.
+* torch computes in float64 on one thread, and floats are written with `repr`: what is read back is what torch had.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import platform
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+
+HERE = pathlib.Path(__file__).resolve().parent
+GRID = 1024.0  # inputs are multiples of 1/GRID: exact in f32, short in text
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(f32(0.01)),
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+}
+LOSSES = {"mse": nn.MSELoss, "mae": nn.L1Loss, "cross_entropy": nn.CrossEntropyLoss}
+
+
+def f32(x):
+    """The f32 nearest to x, as Python's (f64) float."""
+    return float(np.float32(x))
+
+
+def draw(rng, shape, scale=1.0):
+    """Normal draws with this standard deviation, on the grid."""
+    return np.round(rng.randn(*shape) * scale * GRID) / GRID
+
+
+def tensor(array, grad=False):
+    """A float64 tensor; refuses what f32 cannot hold exactly."""
+    array = np.asarray(array, dtype=np.float64)
+    assert (array.astype(np.float32).astype(np.float64) == array).all(), "an input is not exact in f32"
+    return torch.tensor(array, dtype=torch.float64, requires_grad=grad)
+
+
+def flat(t):
+    """A tensor's numbers, row-major."""
+    return t.detach().reshape(-1).tolist()
+
+
+def targets_for(loss, t):
+    """Targets as torch wants them: class indices for the cross-entropy, numbers for the rest."""
+    return torch.tensor(t, dtype=torch.int64) if loss == "cross_entropy" else tensor(t)
+
+
+# ------------------------------------------------------------------------------------------------------------- losses
+
+
+def losses():
+    rng = np.random.RandomState(1)
+    cases = []
+
+    def case(note, loss, p, t):
+        p = tensor(p, grad=True)
+        value = LOSSES[loss]()(p, targets_for(loss, t))
+        value.backward()
+        rows, outputs = p.shape
+        cases.append({
+            "note": note, "loss": loss, "rows": rows, "outputs": outputs,
+            "predictions": flat(p), "targets": np.asarray(t).reshape(-1).tolist(), "value": value.item(), "slope": flat(p.grad),
+        })
+
+    for rows in (1, 4, 7):
+        for outputs in (1, 3, 10):
+            shape = (rows, outputs)
+            for loss in ("mse", "mae"):
+                case("ordinary", loss, draw(rng, shape, 2.0), draw(rng, shape, 2.0))
+            case("ordinary", "cross_entropy", draw(rng, shape, 3.0), rng.randint(outputs, size=rows))
+
+    for loss in ("mse", "mae"):
+        p = np.array([[1e3, -1e3, 0.0], [1e3, -1e3, 1e-3]]).astype(np.float32)
+        case("far off: predictions and targets of +-1e3", loss, p, np.array([[-1e3, 1e3, 1e3], [999.5, 1e3, 0.0]]))
+        p = draw(rng, (4, 3))
+        t = draw(rng, (4, 3))
+        t[0], t[2, 1], p[3, 0], t[3, 0] = p[0], p[2, 1], 0.0, -0.0
+        case("ties: where p = t the slope is 0", loss, p, t)
+        case("all ties: value and slope are 0", loss, p, p)
+
+    big = 1e3 * rng.choice([-1.0, 1.0], size=(7, 10))
+    big[:, 0], big[:, 1] = 1e3, -1e3
+    case("logits of +-1e3, the target on a high one: the loss is ln(how many are high)", "cross_entropy", big, np.zeros(7, dtype=np.int64))
+    case("logits of +-1e3, the target on a low one: the loss is near 2000", "cross_entropy", big, np.ones(7, dtype=np.int64))
+    case("equal logits: the loss is ln 10", "cross_entropy", np.full((4, 10), 1e3), np.array([0, 3, 9, 5]))
+    case("one class only: loss and slope are 0", "cross_entropy", np.array([[1e3], [-1e3], [0.0], [1.0]]), np.zeros(4, dtype=np.int64))
+    case("sure and right, sure and wrong", "cross_entropy", np.array([[30.0, -30.0, 0.0], [-30.0, 30.0, 0.0]]), np.array([0, 0]))
+    return {"cases": cases}
+
+
+# -------------------------------------------------------------------------------------------------------------- dense
+
+
+def sequential(sizes, activations):
+    """nn.Sequential of dense layers in float64. `identity` adds no module, so that it takes no index."""
+    modules = []
+    for inputs, outputs, activation in zip(sizes[:-1], sizes[1:], activations, strict=True):
+        modules.append(nn.Linear(inputs, outputs, dtype=torch.float64))
+        if activation != "identity":
+            modules.append(ACTIVATIONS[activation]())
+    return nn.Sequential(*modules)
+
+
+def start(rng, net):
+    """Gives a net weights of variance 2/n and small biases (not 0: a bias that is never read would pass), all on the grid."""
+    with torch.no_grad():
+        for p in net.parameters():
+            scale = math.sqrt(2.0 / p.shape[1]) if p.dim() == 2 else 0.1
+            p.copy_(tensor(draw(rng, tuple(p.shape), scale)))
+
+
+def weights(net):
+    """The state of a net, flat, under Sequential's keys."""
+    return {key: flat(t) for key, t in net.state_dict().items()}
+
+
+def dense():
+    rng = np.random.RandomState(2)
+    sizes, rows = [5, 7, 6, 3], 9
+    cases = []
+
+    def case(hidden, last, loss):
+        activations = [hidden, hidden, last]
+        net = sequential(sizes, activations)
+        start(rng, net)
+        x = draw(rng, (rows, sizes[0]))
+        y = rng.randint(sizes[-1], size=rows) if loss == "cross_entropy" else draw(rng, (rows, sizes[-1]))
+        outputs = net(tensor(x))
+        value = LOSSES[loss]()(outputs, targets_for(loss, y))
+        value.backward()
+        gradients = {key: flat(p.grad) for key, p in net.named_parameters()}
+        for key, g in gradients.items():
+            assert any(abs(v) > 1e-6 for v in g), f"{hidden} {loss}: the gradient of {key} tests nothing"
+        cases.append({
+            "name": f"{hidden}, {last} output, {loss}", "sizes": sizes, "activations": activations, "loss": loss, "rows": rows,
+            "weights": weights(net), "x": x.reshape(-1).tolist(), "y": y.reshape(-1).tolist(),
+            "outputs": flat(outputs), "loss_value": value.item(), "gradients": gradients,
+        })
+
+    for hidden in (*ACTIVATIONS, "identity"):
+        for loss in ("cross_entropy", "mse"):
+            case(hidden, "identity", loss)
+    case("tanh", "sigmoid", "mse")
+    return {"leaky_relu_slope": f32(0.01), "cases": cases}
+
+
+# ------------------------------------------------------------------------------------------------------- trajectories
+
+
+OPTIMIZERS = {
+    "sgd": {"type": "sgd", "lr": f32(0.1)},
+    "momentum": {"type": "momentum", "lr": f32(0.05), "momentum": f32(0.9)},
+    "adam": {"type": "adam", "lr": f32(0.01), "beta1": f32(0.9), "beta2": f32(0.999), "eps": f32(1e-8)},
+}
+CLIPS = {"none": {}, "norm": {"norm": f32(0.7)}, "value": {"value": f32(0.1)}}
+KEPT = (1, 4, 10, 20)  # the weights are written after these steps: the first, the first short batch, halfway, the end
+
+
+def optimizer_for(name, parameters):
+    o = OPTIMIZERS[name]
+    plain = {"lr": o["lr"], "foreach": False}
+    if name == "adam":
+        return torch.optim.Adam(parameters, betas=(o["beta1"], o["beta2"]), eps=o["eps"], **plain)
+    return torch.optim.SGD(parameters, momentum=o.get("momentum", 0.0), **plain)
+
+
+def trajectories():
+    rng = np.random.RandomState(3)
+    sizes, activations, rows, batch, steps = [5, 8, 6, 3], ["tanh", "tanh", "identity"], 28, 8, 20
+    origin = sequential(sizes, activations)
+    start(rng, origin)
+    x = draw(rng, (rows, sizes[0]))
+    # something to learn: the largest of three linear functions, one label in seven wrong
+    y = np.argmax(x @ draw(rng, (sizes[0], sizes[-1])), axis=1)
+    y[::7] = (y[::7] + 1) % sizes[-1]
+    assert set(y) == {0, 1, 2}
+    batches = [(first, min(first + batch, rows)) for first in range(0, rows, batch)]
+    runs = []
+    for optimizer in OPTIMIZERS:
+        for clip, bound in CLIPS.items():
+            net = sequential(sizes, activations)
+            net.load_state_dict(origin.state_dict())
+            update = optimizer_for(optimizer, net.parameters())
+            run = {"optimizer": OPTIMIZERS[optimizer], "clip": bound, "losses": [], "gradient_norms": [], "clipped_norms": [], "weights": {}}
+            for step in range(steps):
+                first, end = batches[step % len(batches)]
+                update.zero_grad()
+                loss = nn.functional.cross_entropy(net(tensor(x[first:end])), targets_for("cross_entropy", y[first:end]))
+                loss.backward()
+                gradients = [p.grad for p in net.parameters()]
+                norm = nn.utils.get_total_norm(gradients).item()
+                if clip == "norm":
+                    assert norm == nn.utils.clip_grad_norm_(net.parameters(), bound["norm"], foreach=False).item()
+                elif clip == "value":
+                    nn.utils.clip_grad_value_(net.parameters(), bound["value"], foreach=False)
+                run["losses"].append(loss.item())
+                run["gradient_norms"].append(norm)
+                run["clipped_norms"].append(nn.utils.get_total_norm(gradients).item())
+                update.step()
+                if step + 1 in KEPT:
+                    run["weights"][str(step + 1)] = weights(net)
+            bites = sum(after < 0.999 * before for before, after in zip(run["gradient_norms"], run["clipped_norms"], strict=True))
+            wanted = {"none": range(1), "norm": range(3, steps - 2), "value": range(steps, steps + 1)}[clip]
+            assert bites in wanted, f"{optimizer}: clip {clip} changes {bites} of {steps} steps, which tests too little"
+            runs.append(run)
+    return {
+        "sizes": sizes, "activations": activations, "loss": "cross_entropy", "rows": rows, "batch": batch, "steps": steps,
+        "batches": [list(b) for b in batches], "x": x.reshape(-1).tolist(), "y": y.tolist(), "start": weights(origin), "runs": runs,
+    }
+
+
+# -------------------------------------------------------------------------------------------------------------- files
+
+
+FILES = {"losses.json": losses, "dense.json": dense, "trajectories.json": trajectories}
+
+
+def made_with():
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
+    return {"script": "tests/golden/make.py", **versions}
+
+
+def text(value, depth=0):
+    """JSON with a line for each key; a list of numbers stays on one line. Python writes a float as its repr."""
+    inner, outer = " " * (depth + 1), " " * depth
+    if isinstance(value, dict) and value:
+        return "{\n" + ",\n".join(f"{inner}{json.dumps(k)}: {text(v, depth + 1)}" for k, v in value.items()) + f"\n{outer}}}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(inner + text(v, depth + 1) for v in value) + f"\n{outer}]"
+    return json.dumps(value, allow_nan=False)
+
+
+def worst(old, new, place=""):
+    """The largest difference of two files relative to max(1, |old|), and its place. Anything but a float must be equal."""
+    if isinstance(old, float) and isinstance(new, float):
+        return abs(old - new) / max(1.0, abs(old)), place
+    if type(old) is type(new) and isinstance(old, dict) and old.keys() == new.keys():
+        pairs = [(old[k], new[k], f"{place}.{k}") for k in old]
+    elif type(old) is type(new) and isinstance(old, list) and len(old) == len(new):
+        pairs = [(a, b, f"{place}[{i}]") for i, (a, b) in enumerate(zip(old, new, strict=True))]
+    else:
+        return (0.0, place) if old == new else (math.inf, place)
+    return max((worst(*pair) for pair in pairs), key=lambda w: w[0], default=(0.0, place))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Makes PyTorch's golden numbers.")
+    arguments.add_argument("--check", action="store_true", help="compare with the files instead of writing them (bound: 1e-12)")
+    check = arguments.parse_args().check
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    good = True
+    for name, make in FILES.items():
+        contents = make()
+        if check:
+            old = json.loads((HERE / name).read_text())
+            made_by = old.pop("made_with")
+            difference, place = worst(old, json.loads(text(contents)))
+            good &= difference <= 1e-12
+            print(f"{name}: made with torch {made_by['torch']}, largest difference now {difference:.1e}{place and ' at ' + place}")
+        else:
+            (HERE / name).write_text(text({"made_with": made_with(), **contents}) + "\n")
+            print(f"{name}: {(HERE / name).stat().st_size / 1000:.0f} kB")
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
