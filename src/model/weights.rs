@@ -1,6 +1,6 @@
 //! Weights outside a device: named tensors, read from and written to safetensors.
 
-use super::{Init, Layer, Model};
+use super::{Layer, Model};
 use crate::error::{Error, Place, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest as _, Sha256};

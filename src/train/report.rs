@@ -1,0 +1,84 @@
+//! What a training run tells: events while it goes on, a report at its end.
+
+use super::Reason;
+use crate::metrics::Scores;
+use crate::model::Weights;
+
+/// What happened in an epoch to one member.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochRecord {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Steps done since training began.
+    pub steps: usize,
+    /// The rate of the epoch's last step.
+    pub lr: f64,
+    /// The mean loss of the epoch's rows, while it trained.
+    pub train_loss: f64,
+    /// The norm of the gradients before clipping: the mean over the epoch's steps.
+    pub grad_norm: f64,
+    /// Loss and metrics of the validation set, when there is one.
+    pub valid: Option<Scores>,
+    /// Seconds since training began.
+    pub seconds: f64,
+}
+
+/// What is told while training goes on.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// Some steps were handed to the device.
+    Progress {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Steps of the epoch so far.
+        step: usize,
+        /// Steps of the epoch.
+        steps: usize,
+        /// Rows of the epoch so far.
+        rows: usize,
+    },
+    /// An epoch was done.
+    Epoch {
+        /// What happened, for each member.
+        records: &'a [EpochRecord],
+        /// Training rows a second in this epoch, for all members together.
+        samples_per_second: f64,
+    },
+}
+
+/// How one member fared.
+#[derive(Debug, Clone)]
+pub struct MemberReport {
+    /// Its epochs.
+    pub epochs: Vec<EpochRecord>,
+    /// The mean loss of each step's rows.
+    pub step_losses: Vec<f32>,
+    /// Why it ended.
+    pub stopped: Reason,
+    /// The epoch, from 1, whose weights it has now: the best one, when early stopping restored it, else the last.
+    pub best_epoch: usize,
+    /// Its weights.
+    pub weights: Weights,
+    /// Their hash, see [`Weights::hash`].
+    pub weights_hash: String,
+}
+
+/// What a training run came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// One for each member.
+    pub members: Vec<MemberReport>,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// From the call to the end of the first step's submission: compiling kernels, uploading.
+    pub start_seconds: f64,
+    /// Training rows a second, all members and epochs together, validation not counted.
+    pub samples_per_second: f64,
+}
+
+impl Report {
+    /// The first member: the only one, in the ordinary case.
+    pub fn first(&self) -> &MemberReport {
+        &self.members[0]
+    }
+}
