@@ -248,7 +248,11 @@ pub fn lockstep(executor: &mut dyn Executor, program: ProgramId, table: &[u32]) 
             let (got, wanted) = (executor.read(buf, 0, plan.buffer(buf).len)?, judge.values(buf));
             let size = wanted.iter().fold(f64::from(f32::MIN_POSITIVE), |most, x| most.max(x.abs()));
             for (&got, &wanted) in got.iter().zip(&wanted) {
-                let error = if f64::from(got) == wanted || (got.is_nan() && wanted.is_nan()) { 0.0 } else { (f64::from(got) - wanted).abs() / size };
+                let error = if f64::from(got) == wanted || (got.is_nan() && wanted.is_nan()) {
+                    0.0
+                } else {
+                    (f64::from(got) - wanted).abs() / size
+                };
                 if !(error <= row.worst) {
                     row.worst = error;
                     row.buffer = plan.buffer(buf).name.clone();

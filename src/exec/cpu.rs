@@ -68,10 +68,8 @@ impl<T: Twin> Cpu<T> {
         })
     }
 
-    fn call(&mut self, program: ProgramId, dispatch: usize) {
-        let d = &self.plan.program(program).dispatches[dispatch];
-        let args = Args::new(&self.cells, &self.bound[program.0][dispatch]);
-        // the step is copied out: a kernel may write the table it came from
+    /// Copies out the row that the cursor stands at: a kernel may write the table, and what comes after `finish` reads no step.
+    fn take_row(&mut self) {
         let mut row = std::mem::take(&mut self.row);
         row.clear();
         {
@@ -79,8 +77,13 @@ impl<T: Twin> Cpu<T> {
             let at = (table[1] + table[2] * table[0]) as usize;
             row.extend_from_slice(&table[at..at + table[0] as usize]);
         }
-        T::call(d.kernel, &d.words, &Step::of_row(&row), &args);
         self.row = row;
+    }
+
+    fn call(&self, program: ProgramId, dispatch: usize) {
+        let d = &self.plan.program(program).dispatches[dispatch];
+        let args = Args::new(&self.cells, &self.bound[program.0][dispatch]);
+        T::call(d.kernel, &d.words, &Step::of_row(&self.row), &args);
     }
 }
 
@@ -125,6 +128,7 @@ impl<T: Twin> Executor for Cpu<T> {
     fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
         self.write_words(Plan::STEPS, 0, table)?;
         for _ in 0..Step::rows_in(table, self.plan.members) {
+            self.take_row();
             for dispatch in 0..self.plan.program(program).dispatches.len() {
                 self.call(program, dispatch);
             }
@@ -134,6 +138,7 @@ impl<T: Twin> Executor for Cpu<T> {
 
     fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()> {
         self.write_words(Plan::STEPS, 0, table)?;
+        self.take_row();
         self.call(program, dispatch);
         Ok(())
     }

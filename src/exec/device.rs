@@ -1,7 +1,9 @@
 //! Which device: what was asked for, what there is, and what was taken and why.
 
 use super::{Executor, cpu::Cpu};
-use crate::error::{Error, Result};
+#[cfg(not(feature = "gpu"))]
+use crate::error::Error;
+use crate::error::Result;
 use crate::plan::Plan;
 use std::fmt;
 
@@ -130,12 +132,6 @@ impl OpenDevice {
     #[cfg(feature = "gpu")]
     pub(crate) fn gpu(context: super::gpu::Context, why: &str) -> Self {
         OpenDevice { info: context.info().clone(), why: why.to_string(), how: How::Gpu(context) }
-    }
-
-    /// A `wgpu` device that the application has already.
-    #[cfg(feature = "gpu")]
-    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        OpenDevice::gpu(super::gpu::Context::new(device, queue), "the application's own device")
     }
 
     /// What the device says of itself.

@@ -182,7 +182,6 @@ impl Activation {
     pub(crate) fn of_uniform(kind: u32, parameter: f32) -> Self {
         Activation { kind, parameter }
     }
-
 }
 
 /// The WGSL functions `activate(kind, parameter, z)` and `slope(kind, parameter, a)`, written from the table: appended to every
@@ -263,8 +262,14 @@ impl Kernel for Activate {
 
     fn cases() -> Vec<Case> {
         each_shape(|rows, width, members, live, kind| {
-            let activate =
-                Activate { rows: rows as u32, width: width as u32, width4: width.div_ceil(4) as u32, members: members as u32, kind, parameter: 0.25 };
+            let activate = Activate {
+                rows: rows as u32,
+                width: width as u32,
+                width4: width.div_ceil(4) as u32,
+                members: members as u32,
+                kind,
+                parameter: 0.25,
+            };
             let z = hard_rows(members * rows, width);
             cases::case(&activate, label(rows, width, members, kind), members, &[rows, live, rows])
                 .arg("input", CaseData::F32(z))
@@ -300,8 +305,14 @@ impl Kernel for ActivateSlope {
 
     fn cases() -> Vec<Case> {
         each_shape(|rows, width, members, live, kind| {
-            let slope =
-                ActivateSlope { rows: rows as u32, width: width as u32, width4: width.div_ceil(4) as u32, members: members as u32, kind, parameter: 0.25 };
+            let slope = ActivateSlope {
+                rows: rows as u32,
+                width: width as u32,
+                width4: width.div_ceil(4) as u32,
+                members: members as u32,
+                kind,
+                parameter: 0.25,
+            };
             let mut inputs = Inputs::new(width);
             let mut activated = hard_rows(members * rows, width);
             if ["sigmoid", "tanh"].contains(&TABLE[kind as usize].name) {

@@ -159,14 +159,19 @@ impl Kernel for ElementwiseLoss {
             // exact agreement is where the slope of |e| has its jump
             values.iter_mut().zip(&predictions).step_by(3).for_each(|(t, p)| *t = *p);
             all.push(
-                cases::case(&kernel, format!("{} {rows}x{outputs} members {members} to {size}", TABLE[kind].name), members, &[rows, live, rows])
-                    .arg("predictions", CaseData::F32(cases::pad(&predictions, outputs)))
-                    .arg("values", CaseData::F32(values))
-                    .arg("order", CaseData::U32((0..members).flat_map(|_| (0..order_stride).map(|i| (i % rows) as u32)).collect()))
-                    .arg("g", cases::poison(members * rows * stride))
-                    .arg("loss", cases::poison(members * rows))
-                    // a sum of k terms: √k roundings, twice over. p − t cancels: one rounding at the size of p, in a square times 2·size
-                    .within(Tolerance::ulp(8.0 + 2.0 * (outputs as f64).sqrt(), f64::from(size) * 1.2e-7 * f64::from(size).max(1.0))),
+                cases::case(
+                    &kernel,
+                    format!("{} {rows}x{outputs} members {members} to {size}", TABLE[kind].name),
+                    members,
+                    &[rows, live, rows],
+                )
+                .arg("predictions", CaseData::F32(cases::pad(&predictions, outputs)))
+                .arg("values", CaseData::F32(values))
+                .arg("order", CaseData::U32((0..members).flat_map(|_| (0..order_stride).map(|i| (i % rows) as u32)).collect()))
+                .arg("g", cases::poison(members * rows * stride))
+                .arg("loss", cases::poison(members * rows))
+                // a sum of k terms: √k roundings, twice over. p − t cancels: one rounding at the size of p, in a square times 2·size
+                .within(Tolerance::ulp(8.0 + 2.0 * (outputs as f64).sqrt(), f64::from(size) * 1.2e-7 * f64::from(size).max(1.0))),
             );
         }
         all

@@ -90,14 +90,19 @@ impl Kernel for Finish {
                 loss[3] = fault;
             }
             all.push(
-                cases::case(&kernel, format!("rows {rows} partials {partials} members {members} fault {fault:?}"), members, &[rows, live, rows])
-                    .arg("table", CaseData::Steps)
-                    .arg("loss", CaseData::F32(loss))
-                    .arg("log", cases::poison(4 * 3 * members))
-                    .arg("partials", CaseData::F32(positive(inputs.numbers(members * partials))))
-                    .arg("scalars", cases::poison(SCALARS * members))
-                    .arg("state", CaseData::U32(vec![0; members]))
-                    .within(Tolerance::ulp(64.0, 0.0)),
+                cases::case(
+                    &kernel,
+                    format!("rows {rows} partials {partials} members {members} fault {fault:?}"),
+                    members,
+                    &[rows, live, rows],
+                )
+                .arg("table", CaseData::Steps)
+                .arg("loss", CaseData::F32(loss))
+                .arg("log", cases::poison(4 * 3 * members))
+                .arg("partials", CaseData::F32(positive(inputs.numbers(members * partials))))
+                .arg("scalars", cases::poison(SCALARS * members))
+                .arg("state", CaseData::U32(vec![0; members]))
+                .within(Tolerance::ulp(64.0, 0.0)),
             );
         }
         all

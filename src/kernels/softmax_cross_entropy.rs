@@ -66,9 +66,14 @@ impl Kernel for SoftmaxCrossEntropy {
 
     fn cases() -> Vec<Case> {
         let mut all = Vec::new();
-        for (rows, live, outputs, members, size) in
-            [(1, 1, 1, 1, 1.0), (32, 4, 10, 1, 4.0), (15, 7, 7, 3, 1e3), (33, 32, 3, 1, 1e-3), (64, 63, 257, 3, 8.0), (65_537, 1000, 2, 1, 20.0)]
-        {
+        for (rows, live, outputs, members, size) in [
+            (1, 1, 1, 1, 1.0),
+            (32, 4, 10, 1, 4.0),
+            (15, 7, 7, 3, 1e3),
+            (33, 32, 3, 1, 1e-3),
+            (64, 63, 257, 3, 8.0),
+            (65_537, 1000, 2, 1, 20.0),
+        ] {
             let mut inputs = Inputs::new(rows + outputs);
             let (stride, order_stride) = (padded(outputs), rows + 8);
             let kernel = SoftmaxCrossEntropy {

@@ -138,7 +138,8 @@ impl Kernel for Adam {
     }
 
     fn cpu<T: Real>(&self, _: &Step<'_>, args: &Args<'_, T>) {
-        let (s, grads, mut params, mut first, mut second) = (args.real(0), args.real(1), args.real_mut(2), args.real_mut(3), args.real_mut(4));
+        let (s, grads, mut params, mut first, mut second) =
+            (args.real(0), args.real(1), args.real_mut(2), args.real_mut(3), args.real_mut(4));
         let arena = 4 * self.arena4 as usize;
         let [beta1, beta2, epsilon] = [self.beta1, self.beta2, self.epsilon].map(T::of);
         let arenas = params.chunks_mut(arena).zip(first.chunks_mut(arena)).zip(second.chunks_mut(arena)).zip(grads.chunks(arena));

@@ -139,7 +139,9 @@ impl Model {
         let stride = padded(outputs) as u32;
         match classes {
             true => b.dispatch(&Hits { rows, outputs: k, stride, order_stride, members: m }, &[output, targets, order, stats], "metrics"),
-            false => b.dispatch(&Errors { rows, outputs: k, stride, order_stride, members: m }, &[output, targets, order, stats], "metrics"),
+            false => {
+                b.dispatch(&Errors { rows, outputs: k, stride, order_stride, members: m }, &[output, targets, order, stats], "metrics")
+            }
         }
         b.dispatch(&Tally { rows, partials: 0, members: m, max_norm: 0.0 }, &[Plan::STEPS, row_loss, log, stats], "sums");
 
@@ -169,7 +171,24 @@ impl Model {
             rule.update(&mut b, arena4, m, &args);
         }
         let plan = b.finish()?;
-        Ok(Compiled { plan, train, eval, predict, features, targets, order, params, best, grads, states, log, fault, output, tensors, arena })
+        Ok(Compiled {
+            plan,
+            train,
+            eval,
+            predict,
+            features,
+            targets,
+            order,
+            params,
+            best,
+            grads,
+            states,
+            log,
+            fault,
+            output,
+            tensors,
+            arena,
+        })
     }
 
     /// Fuses activations into the dense layers before them and gives each block its buffers.

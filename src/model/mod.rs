@@ -160,7 +160,8 @@ impl Model {
         if self.inputs == 0 {
             return Err(Error::input("the model has no inputs: it needs at least one feature"));
         }
-        let widths: Vec<_> = self.layers.iter().filter_map(|l| if let Layer::Dense { outputs, .. } = l { Some(*outputs) } else { None }).collect();
+        let widths: Vec<_> =
+            self.layers.iter().filter_map(|l| if let Layer::Dense { outputs, .. } = l { Some(*outputs) } else { None }).collect();
         match widths.iter().position(|&w| w == 0) {
             _ if widths.is_empty() => Err(Error::input("the model has no dense layer: there is nothing to learn")),
             Some(n) => Err(Error::input(format!("dense layer {} has no outputs: give it at least one", n + 1))),

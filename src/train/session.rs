@@ -191,7 +191,8 @@ impl Session {
                 }
                 let part = buffer.len / self.members;
                 // per-batch buffers: what lies beyond the live rows is left over from another step
-                let live = if [self.compiled.params, self.compiled.features, self.compiled.targets].contains(&buf) || part % self.batch != 0 {
+                let live = if [self.compiled.params, self.compiled.features, self.compiled.targets].contains(&buf) || part % self.batch != 0
+                {
                     part
                 } else {
                     part / self.batch * rows
@@ -211,7 +212,9 @@ impl Session {
 
     fn task(&self, data: &Dataset) -> Task {
         match self.table.targets() {
-            Targets::Values { of, names } if !self.classes => Task::Regression { outputs: names.len(), spread: spread(of, names.len(), data.rows()) },
+            Targets::Values { of, names } if !self.classes => {
+                Task::Regression { outputs: names.len(), spread: spread(of, names.len(), data.rows()) }
+            }
             _ => Task::Classification,
         }
     }

@@ -211,7 +211,10 @@ impl Training {
             && early.monitor.needs_validation()
             && valid.is_empty()
         {
-            return Err(Error::input(format!("early stopping watches {}, but there are no validation rows: set [data] split", early.monitor)));
+            return Err(Error::input(format!(
+                "early stopping watches {}, but there are no validation rows: set [data] split",
+                early.monitor
+            )));
         }
         let sizes = batches(train.len(), self.trainer.batch.min(train.len()), self.trainer.remainder);
         let mut session = self.open(train, train.len().max(valid.len()), true)?;
@@ -347,7 +350,15 @@ impl<'a> Progress<'a> {
     }
 
     /// Takes an epoch in: its numbers, and whether a member's weights are to be kept or its training to end.
-    fn epoch(&mut self, epoch: usize, sizes: &[usize], log: &EpochLog, scores: Option<Vec<Scores>>, lr: &[Rate], session: &mut Session) -> Result<()> {
+    fn epoch(
+        &mut self,
+        epoch: usize,
+        sizes: &[usize],
+        log: &EpochLog,
+        scores: Option<Vec<Scores>>,
+        lr: &[Rate],
+        session: &mut Session,
+    ) -> Result<()> {
         let rows = sizes.iter().sum::<usize>() as f64;
         for member in 0..self.histories.len() {
             if self.stopped[member].is_some() {
@@ -405,7 +416,8 @@ impl<'a> Progress<'a> {
             }
             let weights = session.weights(member)?;
             if let Some((name, ..)) = weights.iter().find(|(_, _, values)| values.iter().any(|v| !v.is_finite())) {
-                let what = format!("`{name}` is not finite after the last update; lower the learning rate or clip the norm ([clip] norm = 1.0)");
+                let what =
+                    format!("`{name}` is not finite after the last update; lower the learning rate or clip the norm ([clip] norm = 1.0)");
                 let last = epochs.last().map_or(0, |e| e.steps / e.epoch.max(1));
                 return Err(Error::NonFinite { epoch: epochs.len(), step: last, member, members: self.watches.len(), what });
             }
@@ -433,6 +445,9 @@ fn watched(monitor: &Monitor, train_loss: f64, valid: Option<&Scores>) -> Result
     };
     value.ok_or_else(|| {
         let names: Vec<_> = valid.map(|v| v.metrics.iter().map(|m| format!("val_{}", m.0)).collect()).unwrap_or_default();
-        Error::input(format!("there is no {monitor} to watch; there are train_loss, val_loss, {}: set [early_stopping] monitor", names.join(", ")))
+        Error::input(format!(
+            "there is no {monitor} to watch; there are train_loss, val_loss, {}: set [early_stopping] monitor",
+            names.join(", ")
+        ))
     })
 }

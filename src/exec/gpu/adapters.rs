@@ -188,3 +188,10 @@ pub fn open_named(name: &str) -> Result<OpenDevice> {
         }
     }
 }
+
+impl OpenDevice {
+    /// A `wgpu` device that the application has already.
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        OpenDevice::gpu(Context::new(device, queue), "the application's own device")
+    }
+}
