@@ -1,5 +1,7 @@
 //! Trains neural networks on any GPU (Vulkan, Metal, DX12), with a CPU path that is the reference and the fallback.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clip;
 pub mod data;
 pub mod error;

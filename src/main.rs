@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `gradus`.
+
+fn main() -> std::process::ExitCode {
+    gradus::cli::main()
+}

@@ -25,7 +25,7 @@ mod statistics;
 mod synthetic;
 mod table;
 
-pub use self::csv::{Columns, CsvOptions, Select, TargetColumn, Task, read_csv, read_csv_for};
+pub use self::csv::{Columns, CsvOptions, Select, TargetColumn, Task, column_name, read_csv, read_csv_for};
 pub use self::idx::{read_idx_folder, read_idx_images, read_idx_pair};
 pub use self::scale::{Scaler, Scaling};
 pub use self::split::Split;

@@ -142,6 +142,13 @@ fn choose(sheet: &Sheet, target: usize, select: &Select) -> Result<Vec<usize>> {
     Ok(chosen)
 }
 
+/// The name of a column that is given by its name or its index from 0. Errors when there is no such column: the message lists them.
+pub fn column_name(path: impl AsRef<Path>, column: &str) -> Result<String> {
+    let sheet = Sheet::open(path.as_ref(), None)?;
+    let index = sheet.column(column, "target")?;
+    Ok(sheet.header()[index].clone())
+}
+
 /// The columns that a trained model wants from new data, for [`read_csv_for`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Columns {

@@ -1,0 +1,236 @@
+//! The arguments of the binary: its commands, their options and their help.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The command line as a whole.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "gradus",
+    version,
+    about = "Trains neural networks on any GPU (Vulkan, Metal, DX12) or on the CPU",
+    after_help = "Begin with:\n  gradus train digits              train on real data that is built in\n  \
+                  gradus check my.toml             see what a config would do\n  \
+                  gradus devices                   see what it would run on\n\n\
+                  Exit codes: 0 good, 1 the answer is bad (parity), 2 usage or input, 3 not finite, 4 no such device, 130 interrupted"
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Train a model and keep it in a run folder
+    Train(Train),
+    /// Judge a trained model on its test set, or on new data
+    Eval(Eval),
+    /// Predict with a trained model
+    Predict(Predict),
+    /// List the adapters, their limits, and which one `auto` takes
+    Devices(Devices),
+    /// Compare every kernel on the GPU with its reference on the CPU
+    Parity(Parity),
+    /// See what a config would do: shapes, parameters, memory, dispatches; nothing is trained
+    Check(Check),
+}
+
+const CONFIG: &str = "A TOML file, or a built-in data set: digits, spirals, moons, sine";
+const SET: &str = "Set a key of the config, as in optimizer.lr=3e-4; `default` undoes one. Repeatable";
+const DEVICE: &str = "auto, cpu, vulkan, metal, dx12, or part of an adapter's name [default: the config's, else auto]";
+
+/// `gradus train`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus train digits\n  \
+                        gradus train iris.toml --set optimizer.lr=3e-4 --set train.epochs=5\n  \
+                        gradus train iris.toml --set clip=default --device cpu --out runs/plain --overwrite")]
+pub struct Train {
+    /// The config: a file, or the name of a built-in data set.
+    #[arg(value_name = "CONFIG|NAME", help = CONFIG)]
+    pub config: PathBuf,
+    /// Keys of the config, each `KEY=VALUE`.
+    #[arg(long = "set", value_name = "KEY=VALUE", help = SET)]
+    pub sets: Vec<String>,
+    /// The device, instead of the config's.
+    #[arg(long, value_name = "D", help = DEVICE)]
+    pub device: Option<String>,
+    /// The run folder, instead of the config's.
+    #[arg(long, value_name = "DIR", help = "The run folder, instead of the config's")]
+    pub out: Option<PathBuf>,
+    /// Whether an existing run folder is replaced.
+    #[arg(long, help = "Replace the run folder if it is there already")]
+    pub overwrite: bool,
+    /// Whether the result is printed as JSON.
+    #[arg(long, help = "Print the result as one JSON object, the last line of stdout")]
+    pub json: bool,
+    /// Whether nothing is said on stderr.
+    #[arg(long, short, help = "Say nothing on stderr but errors")]
+    pub quiet: bool,
+}
+
+/// `gradus eval`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus eval runs/iris\n  gradus eval runs/iris new.csv --json")]
+pub struct Eval {
+    /// The run folder of the trained model.
+    #[arg(value_name = "RUN", help = "The run folder of a training")]
+    pub run: PathBuf,
+    /// New data; the run's own test set where there are none.
+    #[arg(value_name = "DATA", help = "New data with targets, of the kind that was trained on [default: the run's test set]")]
+    pub data: Option<PathBuf>,
+    /// The device.
+    #[arg(long, value_name = "D", help = "auto, cpu, vulkan, metal, dx12, or part of an adapter's name [default: auto]")]
+    pub device: Option<String>,
+    /// Whether the result is printed as JSON.
+    #[arg(long, help = "Print the metrics as one JSON object")]
+    pub json: bool,
+}
+
+/// `gradus predict`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus predict runs/iris new.csv\n  gradus predict runs/iris new.csv --proba --out predictions.csv")]
+pub struct Predict {
+    /// The run folder of the trained model.
+    #[arg(value_name = "RUN", help = "The run folder of a training")]
+    pub run: PathBuf,
+    /// The rows to predict for.
+    #[arg(value_name = "DATA", help = "The rows to predict for, of the kind that was trained on; targets are not needed")]
+    pub data: PathBuf,
+    /// The file for the predictions; stdout where there is none.
+    #[arg(long, value_name = "FILE", help = "A csv file for the predictions [default: stdout]")]
+    pub out: Option<PathBuf>,
+    /// Whether each class gets its probability.
+    #[arg(long, help = "Add the probability of each class")]
+    pub proba: bool,
+    /// The device, instead of the config's.
+    #[arg(long, value_name = "D", help = DEVICE)]
+    pub device: Option<String>,
+}
+
+/// `gradus devices`.
+#[derive(Debug, Clone, Args)]
+pub struct Devices {
+    /// Whether the list is printed as JSON.
+    #[arg(long, help = "Print one JSON object")]
+    pub json: bool,
+}
+
+/// `gradus parity`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus parity\n  gradus parity adam norm --all-devices\n  \
+                        gradus parity --plan digits          the whole model, dispatch by dispatch")]
+pub struct Parity {
+    /// The kernels to compare; all where there are none.
+    #[arg(value_name = "KERNEL", help = "The kernels to compare [default: all]")]
+    pub kernels: Vec<String>,
+    /// A config whose whole plan is run in lockstep.
+    #[arg(
+        long,
+        value_name = "CONFIG|NAME",
+        conflicts_with = "kernels",
+        help = "Run a config's whole plan on both and name the first dispatch that differs"
+    )]
+    pub plan: Option<PathBuf>,
+    /// Whether every adapter is compared.
+    #[arg(long, conflicts_with = "device", help = "Compare every adapter, software ones too")]
+    pub all_devices: bool,
+    /// The device to compare.
+    #[arg(long, value_name = "D", help = "vulkan, metal, dx12, or part of an adapter's name [default: auto]")]
+    pub device: Option<String>,
+    /// Whether the result is printed as JSON.
+    #[arg(long, help = "Print one JSON object for each kernel and adapter")]
+    pub json: bool,
+}
+
+/// `gradus check`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus check iris.toml\n  gradus check digits --set model.hidden=[4096,4096] --device vulkan")]
+pub struct Check {
+    /// The config: a file, or the name of a built-in data set.
+    #[arg(value_name = "CONFIG|NAME", help = CONFIG)]
+    pub config: PathBuf,
+    /// Keys of the config, each `KEY=VALUE`.
+    #[arg(long = "set", value_name = "KEY=VALUE", help = SET)]
+    pub sets: Vec<String>,
+    /// The device, instead of the config's.
+    #[arg(long, value_name = "D", help = DEVICE)]
+    pub device: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Arguments::try_parse_from(line.split(' ')).map(|arguments| arguments.command)
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn each_option_arrives_in_its_field() {
+        let Ok(Command::Train(train)) =
+            parse("gradus train digits --set optimizer.lr=3e-4 --set train.epochs=5 --device cpu --out r --overwrite --json -q")
+        else {
+            panic!("a training")
+        };
+        assert_eq!(train.config, PathBuf::from("digits"));
+        assert_eq!(train.sets, ["optimizer.lr=3e-4", "train.epochs=5"]);
+        assert_eq!((train.device.as_deref(), train.out), (Some("cpu"), Some(PathBuf::from("r"))));
+        assert!(train.overwrite && train.json && train.quiet);
+
+        let Ok(Command::Predict(predict)) = parse("gradus predict runs/a new.csv --proba --out p.csv --device NVIDIA") else {
+            panic!("a prediction")
+        };
+        assert_eq!((predict.run, predict.data), (PathBuf::from("runs/a"), PathBuf::from("new.csv")));
+        assert_eq!((predict.out, predict.proba, predict.device.as_deref()), (Some(PathBuf::from("p.csv")), true, Some("NVIDIA")));
+
+        let Ok(Command::Eval(eval)) = parse("gradus eval runs/a") else { panic!("an evaluation") };
+        assert_eq!((eval.data, eval.json), (None, false));
+
+        let Ok(Command::Parity(parity)) = parse("gradus parity adam norm --all-devices --json") else { panic!("a comparison") };
+        assert_eq!(parity.kernels, ["adam", "norm"]);
+        assert!(parity.all_devices && parity.json && parity.plan.is_none());
+
+        let Ok(Command::Check(check)) = parse("gradus check a.toml --set seed=1") else { panic!("a check") };
+        assert_eq!((check.config, check.sets), (PathBuf::from("a.toml"), vec!["seed=1".to_owned()]));
+        assert!(matches!(parse("gradus devices --json"), Ok(Command::Devices(Devices { json: true }))));
+    }
+
+    #[test]
+    fn wrong_usage_is_refused_with_exit_code_2() {
+        for (line, kind) in [
+            ("gradus", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("gradus train", ErrorKind::MissingRequiredArgument),
+            ("gradus tran digits", ErrorKind::InvalidSubcommand),
+            ("gradus train digits --sett a=1", ErrorKind::UnknownArgument),
+            ("gradus train digits --set", ErrorKind::InvalidValue),
+            ("gradus eval", ErrorKind::MissingRequiredArgument),
+            ("gradus predict run", ErrorKind::MissingRequiredArgument),
+            ("gradus parity --all-devices --device cpu", ErrorKind::ArgumentConflict),
+            ("gradus parity adam --plan digits", ErrorKind::ArgumentConflict),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_command_and_every_built_in_data_set() {
+        let help = Arguments::command().render_help().to_string();
+        for command in ["train", "eval", "predict", "devices", "parity", "check"] {
+            assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
+        }
+        for set in crate::cli::config::BuiltIn::all() {
+            assert!(CONFIG.contains(set.name()), "{} is not in the help of CONFIG", set.name());
+        }
+    }
+}

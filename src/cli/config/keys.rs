@@ -1,0 +1,116 @@
+//! What a key of the config is, and the list of all sections: what the reader, its suggestions and the tests go by.
+
+use super::document::{Origin, Value};
+use super::{activation, data, device, init, model, optimizer, schedule, train};
+
+/// A key of a section: its name, what it is worth when it is left out, and what it is for.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) fallback: Fallback,
+    pub(super) doc: &'static str,
+}
+
+/// What happens when a key is left out; the text is a value in TOML's words.
+#[derive(Debug)]
+pub(super) enum Fallback {
+    /// It has this value.
+    Default(&'static str),
+    /// Being left out means something, or its value depends on other keys. The text is an example.
+    Optional(&'static str),
+    /// It must be written. The text is an example.
+    Required(&'static str),
+}
+
+impl Key {
+    /// A key with a default.
+    pub(super) const fn new(name: &'static str, default: &'static str, doc: &'static str) -> Self {
+        Key { name, fallback: Fallback::Default(default), doc }
+    }
+
+    /// A key that may be left out.
+    pub(super) const fn optional(name: &'static str, example: &'static str, doc: &'static str) -> Self {
+        Key { name, fallback: Fallback::Optional(example), doc }
+    }
+
+    /// A key that must be written.
+    pub(super) const fn required(name: &'static str, example: &'static str, doc: &'static str) -> Self {
+        Key { name, fallback: Fallback::Required(example), doc }
+    }
+
+    /// A sensible value of the key.
+    pub(super) fn example(&self) -> &'static str {
+        match self.fallback {
+            Fallback::Default(text) | Fallback::Optional(text) | Fallback::Required(text) => text,
+        }
+    }
+}
+
+/// A key that this version does not have yet, and the one value of it that says what this version does anyway.
+#[derive(Debug)]
+pub(super) struct Later {
+    pub(super) name: &'static str,
+    pub(super) only: Option<&'static str>,
+}
+
+impl Later {
+    /// Accepts the one value that this version has.
+    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
+        let name = self.name;
+        match self.only {
+            None => Err(format!("`{name}` is not in this version: leave it out")),
+            Some(only) if Value::parse(only, Origin::Default).is_ok_and(|only| only.kind == value.kind) => Ok(()),
+            Some(only) => {
+                Err(format!("{name} can only be {only} in this version (got {}): leave it out, or write `{name} = {only}`", value.shown()))
+            }
+        }
+    }
+}
+
+/// The keys at the top of a config.
+pub(super) const TOP: [Key; 2] = [
+    Key::new("version", "1", "the version of this format"),
+    Key::new("seed", "7", "what the split, the initial weights and the order of the rows are drawn from"),
+];
+
+/// Every section with its keys, in the order in which a config is written.
+pub(super) fn sections() -> [(&'static str, Vec<&'static Key>); 10] {
+    [
+        ("data", data::KEYS.iter().collect()),
+        ("model", model::KEYS.iter().collect()),
+        ("loss", train::LOSS_KEYS.iter().collect()),
+        ("optimizer", optimizer::OPTIMIZERS.keys()),
+        ("schedule", schedule::SHAPES.keys()),
+        ("clip", train::CLIP_KEYS.iter().collect()),
+        ("train", train::TRAIN_KEYS.iter().collect()),
+        ("early_stopping", train::EARLY_STOPPING_KEYS.iter().collect()),
+        ("device", device::DEVICE_KEYS.iter().collect()),
+        ("output", device::OUTPUT_KEYS.iter().collect()),
+    ]
+}
+
+/// The section that has a key of this name, as `[optimizer]`, when there is just one.
+pub(super) fn section_with(key: &str) -> Option<String> {
+    let mut found = sections().into_iter().filter(|(_, keys)| keys.iter().any(|known| known.name == key));
+    match (found.next(), found.next()) {
+        (Some((section, _)), None) => Some(format!("[{section}]")),
+        _ => None,
+    }
+}
+
+/// Every key as a `--set` names it, `optimizer.lr`, and every section and table that holds them.
+pub(super) fn paths() -> Vec<String> {
+    let tables = [
+        ("data.split", data::SPLIT_KEYS.iter().collect()),
+        ("model.activation", activation::ACTIVATIONS.keys()),
+        ("model.init", init::INITS.keys()),
+    ];
+    let mut paths: Vec<String> = TOP.iter().map(|key| key.name.to_owned()).collect();
+    for (section, keys) in sections().into_iter().chain(tables) {
+        paths.push(section.to_owned());
+        paths.extend(keys.into_iter().map(|key| format!("{section}.{}", key.name)));
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}

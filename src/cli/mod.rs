@@ -1,0 +1,51 @@
+//! The command line: arguments, configuration, commands. Everything that prints lives here.
+
+pub mod args;
+mod assemble;
+mod check;
+pub mod config;
+mod devices;
+mod eval;
+mod parity;
+mod predict;
+mod progress;
+mod run;
+mod train;
+
+use crate::error::{Error, Result};
+use args::{Arguments, Command};
+use clap::Parser as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Reads the arguments, runs the command, and says what went wrong if it did.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Train(args) => train::train(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Predict(args) => predict::predict(&args),
+        Command::Devices(args) => devices::devices(&args),
+        Command::Parity(args) => parity::parity(&args),
+        Command::Check(args) => check::check(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        // whoever read our output has seen enough
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Talk, to stderr.
+fn say(text: &str) {
+    // where stderr is closed there is nobody to tell
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A result, to stdout.
+fn print(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").map_err(|e| Error::io("standard output", e))
+}

@@ -1,0 +1,191 @@
+//! The run folder: `config.toml`, `manifest.json`, `metrics.csv`, `model.safetensors`; written once, read by `eval` and `predict`.
+
+use super::config::Config;
+use crate::data::{Scaler, Table, Targets};
+use crate::error::{Error, Place, Result};
+use crate::model::Weights;
+use crate::train::EpochRecord;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+/// A folder for a new run: the one that was asked for, else the first free `runs/NAME-N`.
+///
+/// Errors when it is there already and is not to be replaced. Only a folder that looks like a run is ever replaced.
+pub(super) fn create(wanted: Option<&Path>, name: &str, overwrite: bool) -> Result<PathBuf> {
+    let make = |path: &Path| std::fs::create_dir(path);
+    if let Some(path) = wanted {
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+        }
+        return match make(path) {
+            Ok(()) => Ok(path.to_path_buf()),
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::io(path, e)),
+            Err(_) if !overwrite && is_empty(path) => Ok(path.to_path_buf()),
+            Err(_) if !overwrite => {
+                Err(Error::input(format!("{} is there already: name another folder with --out, or add --overwrite", path.display())))
+            }
+            Err(_) if path.join(MANIFEST).is_file() || is_empty(path) => {
+                for file in FILES {
+                    match std::fs::remove_file(path.join(file)) {
+                        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(path.join(file), e)),
+                        _ => {}
+                    }
+                }
+                Ok(path.to_path_buf())
+            }
+            Err(_) => Err(Error::input(format!("{} holds no run, so it is not replaced: name another folder with --out", path.display()))),
+        };
+    }
+    std::fs::create_dir_all("runs").map_err(|e| Error::io("runs", e))?;
+    for number in 1u32.. {
+        let path = PathBuf::from(format!("runs/{name}-{number}"));
+        match make(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::io(path, e)),
+        }
+    }
+    Err(Error::input("there is no free name left in runs/"))
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+const CONFIG: &str = "config.toml";
+const MANIFEST: &str = "manifest.json";
+const METRICS: &str = "metrics.csv";
+const MODEL: &str = "model.safetensors";
+const FILES: [&str; 4] = [CONFIG, MANIFEST, METRICS, MODEL];
+
+/// Writes the config as it was resolved.
+pub(super) fn write_config(folder: &Path, config: &Config) -> Result<()> {
+    write(&folder.join(CONFIG), &config.to_toml())
+}
+
+/// Writes one line an epoch.
+pub(super) fn write_metrics(folder: &Path, epochs: &[EpochRecord]) -> Result<()> {
+    let path = folder.join(METRICS);
+    let names: Vec<_> = epochs.first().and_then(|e| e.valid.as_ref()).map(|v| v.metrics.iter().map(|m| m.0).collect()).unwrap_or_default();
+    let mut text = String::from("epoch,steps,lr,train_loss,grad_norm");
+    if epochs.iter().any(|e| e.valid.is_some()) {
+        text += ",val_loss";
+        names.iter().for_each(|name| text += &format!(",val_{name}"));
+    }
+    text += ",seconds\n";
+    for epoch in epochs {
+        text += &format!("{},{},{:e},{},{}", epoch.epoch, epoch.steps, epoch.lr, epoch.train_loss, epoch.grad_norm);
+        if let Some(valid) = &epoch.valid {
+            text += &format!(",{}", valid.loss);
+            valid.metrics.iter().for_each(|(_, value)| text += &format!(",{value}"));
+        }
+        text += &format!(",{:.3}\n", epoch.seconds);
+    }
+    write(&path, &text)
+}
+
+/// Writes the weights.
+pub(super) fn write_model(folder: &Path, weights: &Weights) -> Result<()> {
+    weights.save(folder.join(MODEL))
+}
+
+/// Writes what must be known to use the model and to repeat the run.
+pub(super) fn write_manifest(folder: &Path, manifest: &Value) -> Result<()> {
+    write(&folder.join(MANIFEST), &format!("{manifest:#}\n"))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| Error::io(path, e))
+}
+
+/// How data become features and outputs become answers: what the manifest keeps of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Preprocess {
+    /// The features by name.
+    pub(super) features: Vec<String>,
+    /// The target's column, where it has a name.
+    pub(super) target: String,
+    /// The classes; `None` for a regression.
+    pub(super) classes: Option<Vec<String>>,
+    /// The targets of a regression.
+    pub(super) values: Vec<String>,
+    /// How features are scaled.
+    pub(super) scaler: Option<Scaler>,
+}
+
+impl Preprocess {
+    pub(super) fn new(table: &Table, target: String, scaler: Option<Scaler>) -> Self {
+        let (classes, values) = match table.targets() {
+            Targets::Classes { names, .. } => (Some(names.clone()), Vec::new()),
+            Targets::Values { names, .. } => (None, names.clone()),
+        };
+        Preprocess { features: table.names().to_vec(), target, classes, values, scaler }
+    }
+
+    /// How many outputs the model has.
+    pub(super) fn outputs(&self) -> usize {
+        self.classes.as_ref().map_or(self.values.len(), Vec::len)
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        map.insert("features".into(), json!(self.features));
+        map.insert("target".into(), json!(self.target));
+        match &self.classes {
+            Some(classes) => map.insert("classes".into(), json!(classes)),
+            None => map.insert("values".into(), json!(self.values)),
+        };
+        if let Some(Scaler { shift, scale }) = &self.scaler {
+            map.insert("scaler".into(), json!({"formula": "(x - shift) * scale", "shift": shift, "scale": scale}));
+        }
+        Value::Object(map)
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let words = |value: &Value| value.as_array()?.iter().map(|v| v.as_str().map(str::to_string)).collect::<Option<Vec<_>>>();
+        let numbers = |value: &Value| value.as_array()?.iter().map(|v| v.as_f64().map(|x| x as f32)).collect::<Option<Vec<_>>>();
+        let scaler = match value.get("scaler") {
+            Some(scaler) => Some(Scaler { shift: numbers(&scaler["shift"])?, scale: numbers(&scaler["scale"])? }),
+            None => None,
+        };
+        let classes = match value.get("classes") {
+            Some(classes) => Some(words(classes)?),
+            None => None,
+        };
+        Some(Preprocess {
+            features: words(&value["features"])?,
+            target: value["target"].as_str()?.to_string(),
+            values: if classes.is_some() { Vec::new() } else { words(&value["values"])? },
+            classes,
+            scaler,
+        })
+    }
+}
+
+/// A run as it was written.
+pub(super) struct Run {
+    pub(super) config: Config,
+    pub(super) manifest: Value,
+    pub(super) preprocess: Preprocess,
+    pub(super) weights: Weights,
+}
+
+/// Reads a run folder. Errors when it is not one: the message names the file.
+pub(super) fn open(folder: &Path) -> Result<Run> {
+    if !folder.is_dir() {
+        return Err(Error::input(format!("there is no run folder {}: name one that `gradus train` made", folder.display())));
+    }
+    let path = folder.join(MANIFEST);
+    let text = match std::fs::read_to_string(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::input(format!("{} has no {MANIFEST}: it is not a finished run of `gradus train`", folder.display())));
+        }
+        read => read.map_err(|e| Error::io(&path, e))?,
+    };
+    let manifest: Value = serde_json::from_str(&text).map_err(|e| {
+        Error::at(Place::at(&path, e.line() as u64, e.column() as u64), format!("{e}: the manifest is damaged; train again"))
+    })?;
+    let preprocess = Preprocess::from_json(&manifest["preprocess"])
+        .ok_or_else(|| Error::at(Place::file(&path), "`preprocess` is not as `gradus train` writes it: train again"))?;
+    Ok(Run { config: Config::load(folder.join(CONFIG), &[])?, preprocess, weights: Weights::load(folder.join(MODEL))?, manifest })
+}

@@ -1,0 +1,123 @@
+//! `gradus train`: from a config to a run folder.
+
+use super::args::Train;
+use super::assemble::{self, Prepared};
+use super::config::Config;
+use super::progress::{Progress, thousands};
+use super::run::{self, Preprocess};
+use super::{print, say};
+use crate::error::Result;
+use crate::exec::{Device, DeviceInfo};
+use crate::metrics::Scores;
+use crate::train::{MemberReport, Report};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) fn train(args: &Train) -> Result<ExitCode> {
+    let talk = |text: &str| {
+        if !args.quiet {
+            say(text);
+        }
+    };
+    let config = Config::open(&args.config, &args.sets)?;
+    let device = Device::parse(args.device.as_deref().unwrap_or(&config.device.name)).open()?;
+    let data = assemble::prepare(&config)?;
+    let Prepared { train, valid, test, .. } = &data;
+    let mut training = assemble::trainer(&config, train.table())?.build_on(device.clone())?;
+    let folder = run::create(args.out.as_deref().or(config.output.dir.as_deref()), config.name(), args.overwrite)?;
+    run::write_config(&folder, &config)?;
+    talk(&format!("device: {} ({})", device.info(), device.why()));
+    talk(&format!("data: {} to train, {} to validate, {} to test", rows(train.len()), rows(valid.len()), rows(test.len())));
+
+    let stop = assemble::stop(&config);
+    let mut bar = Progress::new(stop.epochs, args.quiet);
+    let outcome = training.fit_with(train, valid, stop, |event| bar.on(event));
+    bar.end();
+    let report = outcome?;
+    let first = report.first();
+    let valid_scores = if valid.is_empty() { None } else { training.evaluate(valid)?.into_iter().next() };
+    let test_scores = if test.is_empty() { None } else { training.evaluate(test)?.into_iter().next() };
+
+    let summary = summary(&report, valid_scores.as_ref(), test_scores.as_ref(), device.info(), &folder);
+    run::write_metrics(&folder, &first.epochs)?;
+    run::write_model(&folder, &first.weights)?;
+    run::write_manifest(&folder, &manifest(&config, &data, device.info(), first, &summary)?)?;
+    talk(&format!(
+        "{} epochs in {:.1} s ({}), {} samples/s; weights of epoch {}, hash {}; in {}",
+        first.epochs.len(),
+        report.seconds,
+        first.stopped.name(),
+        thousands(report.samples_per_second),
+        first.best_epoch,
+        first.weights_hash,
+        folder.display()
+    ));
+    if args.json {
+        print(&summary.to_string())?;
+    } else {
+        for (set, scores) in [("validation", valid_scores), ("test", test_scores)] {
+            if let Some(scores) = scores {
+                print(&format!("{set}: {}", describe(&scores)))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rows(count: usize) -> String {
+    format!("{} rows", thousands(count as f64))
+}
+
+/// `loss 0.0521, accuracy 0.9812`.
+pub(super) fn describe(scores: &Scores) -> String {
+    let metrics = scores.metrics.iter().map(|(name, value)| format!(", {name} {value:.4}"));
+    format!("loss {:.4}{}", scores.loss, metrics.collect::<String>())
+}
+
+/// The device in JSON.
+pub(super) fn device_json(info: &DeviceInfo) -> Value {
+    json!({"name": info.name, "backend": info.backend, "type": info.kind.name(), "driver": info.driver})
+}
+
+fn summary(report: &Report, valid: Option<&Scores>, test: Option<&Scores>, device: &DeviceInfo, folder: &Path) -> Value {
+    let first = report.first();
+    let best = first.epochs.get(first.best_epoch - 1);
+    let mut metrics = Map::new();
+    for (set, scores) in [("val", valid), ("test", test)] {
+        for (name, value) in scores.iter().flat_map(|s| &s.metrics) {
+            metrics.insert(format!("{set}_{name}"), json!(value));
+        }
+    }
+    json!({
+        "stopped": first.stopped.name(),
+        "epochs": first.epochs.len(),
+        "steps": first.step_losses.len(),
+        "best_epoch": first.best_epoch,
+        "train_loss": best.map(|e| e.train_loss),
+        "val_loss": valid.map(|s| s.loss),
+        "test_loss": test.map(|s| s.loss),
+        "metrics": metrics,
+        "seconds": report.seconds,
+        "first_step_seconds": report.start_seconds,
+        "samples_per_second": report.samples_per_second,
+        "device": device_json(device),
+        "weights_hash": first.weights_hash,
+        "run": folder.display().to_string(),
+    })
+}
+
+fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, first: &MemberReport, summary: &Value) -> Result<Value> {
+    let table = data.train.table();
+    let preprocess = Preprocess::new(table, assemble::target_name(config)?, data.scaler.clone());
+    Ok(json!({
+        "gradus": env!("CARGO_PKG_VERSION"),
+        "name": config.name(),
+        "seed": config.seed,
+        "device": device_json(device),
+        "data": {"hash": data.hash, "train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
+        "weights_hash": first.weights_hash,
+        "result": summary,
+        "preprocess": preprocess.to_json(),
+    }))
+}
