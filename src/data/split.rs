@@ -7,10 +7,11 @@ use crate::rng::{Purpose, Rng};
 /// How to part a data set in three: training, validation, test.
 ///
 /// A part of share s of n rows has round(s·n) rows, and at least one where s is above 0; training has the rest. (scikit-learn
-/// rounds the test's part up.) The rows are shuffled by the seed, whatever `stratify` says, so each part is in random order.
+/// rounds the test's part up.) The seed draws which rows go where; within a part they keep the order of the data, so that training
+/// without shuffling takes them as the file has them. (scikit-learn leaves them in the order of its draw.)
 ///
 /// With `stratify`, and where the targets are classes, each part has each class in the same share as the whole, rounded up or
-/// down to a whole row. Targets that are numbers are shuffled only.
+/// down to a whole row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Split {
     /// The share of the rows for validation, from 0 (none) to below 1.
@@ -79,7 +80,7 @@ impl Dataset {
         self.split_seeded(share, 0)
     }
 
-    /// Training and validation: round(`share`·n) of the n rows and the rest, shuffled by the seed, and stratified where the
+    /// Training and validation: round(`share`·n) of the n rows and the rest, drawn by the seed, and stratified where the
     /// targets are classes, as [`Split`] does it.
     ///
     /// A part may be empty. Panics when `share` is not from 0 to 1; [`Split::apply`] has errors instead.
@@ -102,13 +103,15 @@ fn part_rows(data: &Dataset, sizes: [usize; 3], stratify: bool, seed: u64) -> [D
     let mut room = share_out(&counts, sizes);
     let mut parts = sizes.map(Vec::with_capacity);
     for position in Rng::new(seed, Purpose::Split, 0).permutation(data.len()) {
-        let row = data.rows()[position as usize];
-        let room = &mut room[class_of(row)];
+        let room = &mut room[class_of(data.rows()[position as usize])];
         let part = room.iter().position(|&free| free > 0).expect("a class has as much room as it has rows");
         room[part] -= 1;
-        parts[part].push(row);
+        parts[part].push(position);
     }
-    parts.map(|rows| data.view(rows))
+    parts.map(|mut positions| {
+        positions.sort_unstable();
+        data.view(positions.into_iter().map(|position| data.rows()[position as usize]).collect())
+    })
 }
 
 /// How many rows of each class go to each part: the class's count times the part's share, rounded up or down so that both the
@@ -201,8 +204,10 @@ mod tests {
             let (train, valid, test) = Split { valid: 0.2, test: 0.1, stratify, seed: 4 }.apply(&data).expect("a sound split");
             // 20.2 and 10.1
             assert_eq!((train.len(), valid.len(), test.len()), (71, 20, 10));
-            let mut all = [train.rows(), valid.rows(), test.rows()].concat();
-            assert!(!all.is_sorted(), "the rows are not shuffled");
+            let parts = [train.rows(), valid.rows(), test.rows()];
+            assert!(parts.iter().all(|rows| rows.is_sorted()), "a part does not keep the order of the data");
+            let mut all = parts.concat();
+            assert!(!all.is_sorted(), "the rows were not drawn");
             all.sort();
             assert_eq!(all, data.rows());
         }
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_shuffled_only() {
+    fn numbers_are_not_stratified() {
         let (train, valid, test) = Split { valid: 0.25, test: 0.0, stratify: true, seed: 0 }.apply(&Dataset::sine(8, 1)).expect("sound");
         assert_eq!((train.len(), valid.len(), test.len()), (6, 2, 0));
     }

@@ -20,10 +20,10 @@ seed = 7
 [data]
 name = "digits"
 split = { valid = 0.15, test = 0.2, stratify = true }
-scale = "standard"
+scale = "minmax"
 
 [model]
-hidden = [128, 64]
+hidden = [256, 128]
 activation = "relu"
 
 [loss]
@@ -45,7 +45,7 @@ epochs = 40
 batch = 32
 
 [early_stopping]
-patience = 10
+patience = 20
 "#;
 
 const SPIRALS: &str = r#"version = 1
