@@ -1,5 +1,8 @@
 //! PyTorch's numbers (`tests/golden`) against ours: losses and their slopes, back-propagation, 20 steps of every optimizer.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
+
 use gradus::exec::Executor;
 use gradus::exec::cpu::Cpu;
 use gradus::kernel::{Rate, Step};

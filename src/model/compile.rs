@@ -67,6 +67,8 @@ pub struct Compiled {
     pub fault: Buf,
     /// Predictions `[members, batch, padded outputs]`.
     pub output: Buf,
+    /// The buffers whose rows are those of the batch.
+    pub per_row: Vec<Buf>,
     /// The tensors of an arena.
     pub tensors: Vec<Tensor>,
     /// The length of a member's part of an arena.
@@ -170,6 +172,8 @@ impl Model {
             let args: Vec<Buf> = [scalars, gradients, params].into_iter().chain(states.iter().copied()).collect();
             rule.update(&mut b, arena4, m, &args);
         }
+        let mut per_row = vec![input, row_loss, stats, slope];
+        per_row.extend(blocks.iter().flat_map(|placed| [Some(placed.output), placed.delta]).flatten());
         let plan = b.finish()?;
         Ok(Compiled {
             plan,
@@ -186,6 +190,7 @@ impl Model {
             log,
             fault,
             output,
+            per_row,
             tensors,
             arena,
         })

@@ -142,8 +142,8 @@ impl Reason {
 /// The counters of early stopping.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Watch {
-    best: Option<f64>,
-    pub(crate) best_epoch: usize,
+    /// The best value so far and its epoch, from 0.
+    best: Option<(f64, usize)>,
     wait: usize,
 }
 
@@ -156,7 +156,12 @@ pub(crate) struct Verdict {
 
 impl Watch {
     pub(crate) fn new() -> Self {
-        Watch { best: None, best_epoch: 0, wait: 0 }
+        Watch { best: None, wait: 0 }
+    }
+
+    /// The epoch, from 0, of the best value; `None` before there was one.
+    pub(crate) fn best_epoch(&self) -> Option<usize> {
+        self.best.map(|(_, epoch)| epoch)
     }
 
     /// Judges epoch `epoch` (from 0) by the watched number.
@@ -170,8 +175,9 @@ impl Watch {
             _ => false,
         };
         let value = if larger { -value } else { value };
-        if self.best.is_none_or(|best| value < best - rules.min_delta) {
-            *self = Watch { best: Some(value), best_epoch: epoch, wait: 0 };
+        // what is not finite is never better, not even than nothing
+        if value.is_finite() && self.best.is_none_or(|(best, _)| value < best - rules.min_delta) {
+            *self = Watch { best: Some((value, epoch)), wait: 0 };
             return Verdict { improved: true, stop: false };
         }
         self.wait += 1;
@@ -183,40 +189,47 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn run(rules: &EarlyStopping, values: &[f64]) -> (Vec<bool>, Option<usize>, usize) {
+    fn run(rules: &EarlyStopping, values: &[f64]) -> (Vec<bool>, Option<usize>, Option<usize>) {
         let mut watch = Watch::new();
         let mut improved = Vec::new();
         for (epoch, &value) in values.iter().enumerate() {
             let verdict = watch.judge(rules, epoch, value);
             improved.push(verdict.improved);
             if verdict.stop {
-                return (improved, Some(epoch), watch.best_epoch);
+                return (improved, Some(epoch), watch.best_epoch());
             }
         }
-        (improved, None, watch.best_epoch)
+        (improved, None, watch.best_epoch())
     }
 
     #[test]
     fn it_stops_after_patience_epochs_without_strict_improvement() {
         let rules = EarlyStopping { patience: 2, ..EarlyStopping::default() };
-        assert_eq!(run(&rules, &[3.0, 2.0, 2.0, 1.0, 1.0, 1.0]), (vec![true, true, false, true, false, false], Some(5), 3));
+        assert_eq!(run(&rules, &[3.0, 2.0, 2.0, 1.0, 1.0, 1.0]), (vec![true, true, false, true, false, false], Some(5), Some(3)));
     }
 
     #[test]
     fn small_improvements_do_not_count() {
         let rules = EarlyStopping { patience: 2, min_delta: 0.5, ..EarlyStopping::default() };
-        assert_eq!(run(&rules, &[3.0, 2.75, 2.625]), (vec![true, false, false], Some(2), 0));
+        assert_eq!(run(&rules, &[3.0, 2.75, 2.625]), (vec![true, false, false], Some(2), Some(0)));
     }
 
     #[test]
     fn accuracy_is_better_when_larger() {
         let rules = EarlyStopping { monitor: Monitor::Valid("accuracy".into()), patience: 1, ..EarlyStopping::default() };
-        assert_eq!(run(&rules, &[0.5, 0.75, 0.625]), (vec![true, true, false], Some(2), 1));
+        assert_eq!(run(&rules, &[0.5, 0.75, 0.625]), (vec![true, true, false], Some(2), Some(1)));
     }
 
     #[test]
     fn epochs_before_the_start_are_not_judged() {
         let rules = EarlyStopping { start_epoch: 2, patience: 1, ..EarlyStopping::default() };
-        assert_eq!(run(&rules, &[0.0, 0.0, 3.0, 2.0, 2.5]), (vec![false, false, true, true, false], Some(4), 3));
+        assert_eq!(run(&rules, &[0.0, 0.0, 3.0, 2.0, 2.5]), (vec![false, false, true, true, false], Some(4), Some(3)));
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_never_the_best() {
+        let rules = EarlyStopping { patience: 3, ..EarlyStopping::default() };
+        assert_eq!(run(&rules, &[f64::INFINITY, f64::NAN, 1.0, 2.0]), (vec![false, false, true, false], None, Some(2)));
+        assert_eq!(run(&rules, &[f64::NAN; 5]), (vec![false; 3], Some(2), None));
     }
 }

@@ -15,7 +15,7 @@ pub struct EpochRecord {
     pub lr: f64,
     /// The mean loss of the epoch's rows, while it trained.
     pub train_loss: f64,
-    /// The norm of the gradients before clipping: the mean over the epoch's steps.
+    /// The norm of all gradients before it is clipped (value clipping comes first): the mean over the epoch's steps.
     pub grad_norm: f64,
     /// Loss and metrics of the validation set, when there is one.
     pub valid: Option<Scores>,

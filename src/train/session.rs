@@ -9,7 +9,7 @@ use crate::loss::Loss;
 use crate::metrics::{Scores, Sums, Task};
 use crate::model::{Compiled, Model, Spec, Weights};
 use crate::optim::Optimizer;
-use crate::plan::{Kind, Plan, ProgramId, padded};
+use crate::plan::{Kind, Plan, ProgramId, Tensor, padded};
 use std::sync::Arc;
 
 /// What a session is opened with.
@@ -186,28 +186,30 @@ impl Session {
             let dispatch = self.compiled.plan.program(program).dispatches[number].clone();
             for &buf in &dispatch.args {
                 let buffer = self.compiled.plan.buffer(buf).clone();
-                if buffer.kind != Kind::F32 || ["best", "log"].contains(&buffer.name.as_str()) {
+                let shared = [self.compiled.features, self.compiled.targets].contains(&buf);
+                if buffer.kind != Kind::F32 || shared || buf == self.compiled.log {
                     continue;
                 }
+                // of what is per row, only the live rows: beyond them lies what another step left
                 let part = buffer.len / self.members;
-                // per-batch buffers: what lies beyond the live rows is left over from another step
-                let live = if [self.compiled.params, self.compiled.features, self.compiled.targets].contains(&buf) || part % self.batch != 0
-                {
-                    part
-                } else {
-                    part / self.batch * rows
-                };
-                let from = if [self.compiled.features, self.compiled.targets].contains(&buf) { 0 } else { member * part };
-                let values = self.executor.read(buf, from, live.min(buffer.len - from))?;
+                let live = if self.compiled.per_row.contains(&buf) { part / self.batch * rows } else { part };
+                let values = self.executor.read(buf, member * part, live)?;
                 if let Some(value) = values.iter().find(|v| !v.is_finite()) {
-                    return Ok(format!(
-                        "{}: {} became {value}; lower the learning rate, clip the norm ([clip] norm = 1.0) or scale the data",
-                        dispatch.label, buffer.name
-                    ));
+                    let largest = self.largest_gradient(member)?;
+                    return Ok(format!("{}: `{}` became {value}{largest}; {REMEDY}", dispatch.label, buffer.name));
                 }
             }
         }
-        Ok("the norm of the gradients overflowed; lower the learning rate, clip by value or scale the data".into())
+        Ok(format!("the norm of the gradients overflowed{}; {REMEDY}", self.largest_gradient(member)?))
+    }
+
+    /// Which tensor has the largest finite gradient: where a sum that overflowed came from.
+    fn largest_gradient(&mut self, member: usize) -> Result<String> {
+        let Some(grads) = self.compiled.grads else { return Ok(String::new()) };
+        let arena = self.executor.read(grads, member * self.compiled.arena, self.compiled.arena)?;
+        let size = |tensor: &Tensor| tensor.unpack(&arena).iter().map(|g| g.abs()).filter(|g| g.is_finite()).fold(0.0, f32::max);
+        let largest = self.compiled.tensors.iter().map(|tensor| (size(tensor), &tensor.name)).max_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(largest.map(|(size, name)| format!(" (the largest gradient is {size:.1e}, in `{name}`)")).unwrap_or_default())
     }
 
     fn task(&self, data: &Dataset) -> Task {
@@ -219,6 +221,8 @@ impl Session {
         }
     }
 }
+
+const REMEDY: &str = "lower the learning rate, clip the norm ([clip] norm = 1.0) or scale the data";
 
 /// Into how many parts an epoch is cut at most, so that its progress can be told, and the fewest steps of a part.
 const PARTS: usize = 20;

@@ -240,7 +240,7 @@ impl Training {
             })?;
             let log = session.read_epoch(sizes.len())?;
             let seconds = epoch_began.elapsed().as_secs_f64();
-            if let Some((member, step)) = log.faults.iter().enumerate().find_map(|(m, fault)| fault.map(|step| (m, step))) {
+            if let Some((member, step)) = progress.fault(&log) {
                 let start = sizes[..step].iter().sum();
                 let what = session.find_fault(member, start, sizes[step], &rates(step))?;
                 return Err(Error::NonFinite { epoch: epoch + 1, step: step + 1, member, members: self.trainer.members.len(), what });
@@ -371,7 +371,8 @@ impl<'a> Progress<'a> {
             if let Some(early) = &self.stop.early {
                 let value = watched(&early.monitor, train_loss, valid.as_ref())?;
                 let verdict = self.watches[member].judge(early, epoch, value);
-                if verdict.improved && early.restore_best {
+                // a member that stops keeps its weights, whatever the others' steps do to it
+                if if early.restore_best { verdict.improved } else { verdict.stop } {
                     session.keep(member)?;
                 }
                 self.stopped[member] = verdict.stop.then_some(Reason::Patience);
@@ -387,6 +388,11 @@ impl<'a> Progress<'a> {
             });
         }
         Ok(())
+    }
+
+    /// The first member that still trains and had a value that was not finite, and the step.
+    fn fault(&self, log: &EpochLog) -> Option<(usize, usize)> {
+        log.faults.iter().enumerate().filter(|(member, _)| self.stopped[*member].is_none()).find_map(|(m, fault)| fault.map(|step| (m, step)))
     }
 
     fn trained(&mut self, rows: usize, seconds: f64) {
@@ -406,13 +412,14 @@ impl<'a> Progress<'a> {
     /// Brings the best weights back where that was asked for, and sums up.
     fn report(self, session: &mut Session, start_seconds: f64) -> Result<Report> {
         let mut members = Vec::new();
-        let restore = self.stop.early.as_ref().is_some_and(|early| early.restore_best);
-        let judged = self.stop.early.as_ref().map_or(usize::MAX, |early| early.start_epoch);
+        let restore_best = self.stop.early.as_ref().is_some_and(|early| early.restore_best);
         for (member, (epochs, step_losses)) in self.histories.into_iter().zip(self.step_losses).enumerate() {
             let mut best_epoch = epochs.len();
-            if restore && epochs.len() > judged {
+            if let (true, Some(epoch)) = (restore_best, self.watches[member].best_epoch()) {
                 session.restore(member)?;
-                best_epoch = self.watches[member].best_epoch + 1;
+                best_epoch = epoch + 1;
+            } else if !restore_best && self.stopped[member].is_some() {
+                session.restore(member)?;
             }
             let weights = session.weights(member)?;
             if let Some((name, ..)) = weights.iter().find(|(_, _, values)| values.iter().any(|v| !v.is_finite())) {

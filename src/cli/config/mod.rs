@@ -64,7 +64,6 @@ pub struct Config {
     pub device: Device,
     /// Where the results go.
     pub output: Output,
-    name: String,
     places: places::Places,
 }
 
@@ -124,12 +123,13 @@ impl Config {
             let message = format!("version must be 1 (got {version}): this gradus reads no other, so write 1 or take a newer gradus");
             return Err(section.fault("version", message));
         }
+        let seed = section.count("seed", 0..=i64::MAX as u64)?;
         let train = Train::read(&document)?;
         let (optimizer, _) = optimizer::OPTIMIZERS.section(&document, "optimizer")?;
         let data = Data::read(&document)?;
         Ok(Config {
             version,
-            seed: section.count("seed", 0..=i64::MAX as u64)?,
+            seed,
             model: Model::read(&document)?,
             loss: Loss::read(&document, data.known_task())?,
             optimizer,
@@ -140,14 +140,13 @@ impl Config {
             train,
             device: Device::read(&document)?,
             output: Output::read(&document)?,
-            name: name.to_owned(),
-            places: places::Places::of(&document),
+            places: places::Places::of(&document, name),
         })
     }
 
     /// What the config is called: the file's stem, or the built-in data set.
     pub fn name(&self) -> &str {
-        &self.name
+        self.places.name()
     }
 
     /// An error about a key (`data.target`, `model.layers.0.units`) that shows only later, at the place where the key was written:
@@ -164,7 +163,10 @@ impl Config {
             let folder = matches!(self.data.source, Source::IdxFolder(_)) && key == "data.path";
             let what = if folder { "folder" } else { "file" };
             if !(if folder { path.is_dir() } else { path.is_file() }) {
-                let message = format!("there is no {what} {}: correct the path, which starts at the config's folder", path.display());
+                let message = format!(
+                    "there is no {what} {}: correct the path (a relative one starts at the config's folder, in a --set at the current one)",
+                    path.display()
+                );
                 return Err(self.error(&key, message));
             }
         }

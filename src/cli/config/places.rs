@@ -1,13 +1,14 @@
-//! Where each key of a config was written, for what is found out only later: a column that the data do not have, a device.
+//! What a config is called and where each of its keys was written, for what is found out only later: a column that the data do not have, a device.
 
 use super::document::{Document, Kind, Origin, Table};
 use crate::error::{Error, Place};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where each key was written. It is no part of what a config says: any two are equal.
+/// Where a config came from, key by key. It is no part of what the config says: any two are equal.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
+    name: String,
     file: PathBuf,
     keys: BTreeMap<String, Written>,
 }
@@ -25,10 +26,15 @@ impl PartialEq for Places {
 }
 
 impl Places {
-    pub(super) fn of(document: &Document) -> Self {
-        let mut places = Places { file: document.file().to_path_buf(), keys: BTreeMap::new() };
+    pub(super) fn of(document: &Document, name: &str) -> Self {
+        let mut places = Places { name: name.to_owned(), file: document.file().to_path_buf(), keys: BTreeMap::new() };
         places.walk(document, &document.root, "");
         places
+    }
+
+    /// What the config is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     fn walk(&mut self, document: &Document, table: &Table, prefix: &str) {

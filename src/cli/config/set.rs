@@ -8,6 +8,9 @@ use crate::error::Result;
 /// The VALUE that undoes a key of the config.
 const DEFAULT: &str = "default";
 
+/// How many parts a key has at most.
+const DEEPEST: usize = 3;
+
 /// Keys whose value may be written as the name of a type, and then be refined: `--set model.init.std=0.2`.
 const SHORT: [&str; 2] = ["model.activation", "model.init"];
 
@@ -34,13 +37,15 @@ fn apply_one(root: &mut Table, set: &str, origin: Origin) -> Result<(), String> 
     if path.iter().any(|part| part.is_empty() || !part.chars().all(bare)) {
         return Err(format!("`{key}` is not a key: write names with points between them, as in --set optimizer.lr=3e-4"));
     }
+    if path.len() > DEEPEST {
+        return Err(format!("unknown key: no key has more than {DEEPEST} parts, as model.init.std has"));
+    }
     if text.trim() == DEFAULT {
         let paths = keys::paths();
-        if !paths.iter().any(|known| known == key) {
+        if !remove(root, &path) && !paths.iter().any(|known| known == key) {
             let meant = did_you_mean(key, ["`", "`"], paths.iter().map(String::as_str));
             return Err(format!("unknown key `{key}`{meant}"));
         }
-        remove(root, &path);
         return Ok(());
     }
     insert(root, &path, 0, value(text.trim(), origin)?, origin)
@@ -95,14 +100,16 @@ fn insert(table: &mut Table, path: &[&str], depth: usize, value: Value, origin: 
     }
 }
 
-fn remove(table: &mut Table, path: &[&str]) {
-    match path {
-        [] => {}
-        [name] => table.0.retain(|entry| entry.name != *name),
-        [name, rest @ ..] => {
-            if let Some(Kind::Table(table)) = table.0.iter_mut().find(|entry| entry.name == *name).map(|entry| &mut entry.value.kind) {
-                remove(table, rest);
-            }
+/// Takes a key out; whether it was there.
+fn remove(table: &mut Table, path: &[&str]) -> bool {
+    let [name, rest @ ..] = path else { return false };
+    let Some(index) = table.0.iter().position(|entry| entry.name == *name) else { return false };
+    match &mut table.0[index].value.kind {
+        _ if rest.is_empty() => {
+            table.0.remove(index);
+            true
         }
+        Kind::Table(inner) => remove(inner, rest),
+        _ => false,
     }
 }

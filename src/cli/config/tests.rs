@@ -1,5 +1,6 @@
 //! What a config means, what is refused and in which words, and that a config survives being written.
 
+mod conflicts;
 mod meaning;
 mod refusals;
 mod round_trip;
@@ -9,7 +10,7 @@ use super::Config;
 use crate::error::Result;
 use std::path::Path;
 
-/// A config that is good: what follows `[data]`, then any further lines.
+/// The config of a text.
 fn config(text: &str) -> Result<Config> {
     Config::read(Path::new("a.toml"), Path::new("/configs"), "a", text, &[])
 }
@@ -22,3 +23,20 @@ fn config_with(text: &str, sets: &[&str]) -> Result<Config> {
 
 /// The shortest config: its sections end on line 4, so that what a test adds starts on line 5.
 const LEAST: &str = "[data]\nname = \"digits\"\n[model]\nhidden = [8]\n";
+
+/// Checks each text's message; a text without a [data] of its own follows LEAST.
+#[track_caller]
+fn refused(cases: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for (text, wanted) in cases {
+        let whole = if text.contains("[data]") { (*text).to_owned() } else { format!("{LEAST}{text}") };
+        let message = match config(&whole) {
+            Ok(_) => "it was accepted".to_owned(),
+            Err(error) => format!("{}{error}", if error.exit_code() == 2 { "" } else { "not exit code 2: " }),
+        };
+        if message != *wanted {
+            wrong.push(format!("{text}\n  wanted: {wanted}\n     got: {message}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,21 +1,6 @@
-//! Every refusal: its words, its line and its column.
+//! Refusals of single keys and values: the words, the line and the column.
 
-use super::{LEAST, config};
-
-/// Checks each text's message; the text follows LEAST where it does not have a [data] of its own.
-fn refused(cases: &[(&str, &str)]) {
-    for (text, wanted) in cases {
-        let whole = if text.contains("[data]") { (*text).to_owned() } else { format!("{LEAST}{text}") };
-        let message = match config(&whole) {
-            Ok(_) => "it was accepted".to_owned(),
-            Err(error) => {
-                assert_eq!(error.exit_code(), 2, "{text}");
-                error.to_string()
-            }
-        };
-        assert_eq!(&message, wanted, "{text}");
-    }
-}
+use super::refused;
 
 #[test]
 fn unknown_keys_and_sections_are_refused_with_what_was_meant() {
@@ -32,7 +17,7 @@ fn unknown_keys_and_sections_are_refused_with_what_was_meant() {
         ("[output]\ntensorbord = true\n", "a.toml:6:1: unknown key `tensorbord` in [output]; did you mean `tensorboard`? (keys: dir)"),
         (
             "[optimiser]\nlr = 1\n",
-            "a.toml:5:1: unknown section [optimiser]; did you mean [optimizer]? \
+            "a.toml:5:2: unknown section [optimiser]; did you mean [optimizer]? \
              (sections: data, model, loss, optimizer, schedule, clip, train, early_stopping, device, output)",
         ),
         ("sed = 3\n[data]\n", "a.toml:1:1: unknown key `sed`; did you mean `seed`?"),
@@ -185,7 +170,7 @@ fn values_of_the_wrong_type_are_refused_with_what_is_needed() {
             "a.toml:6:7: dir must be a string (got the date 2024-01-01): set it with --set output.dir=runs/iris or [output] dir",
         ),
         ("train = 3\n[data]\n", "a.toml:1:9: `train` must be a section (got 3): write its keys below a line [train]"),
-        ("[[clip]]\nnorm = 1\n", "a.toml:5:3: `clip` must be a section (got a list of 1): write its keys below a line [clip]"),
+        ("[[clip]]\nnorm = 1\n", "a.toml:5:1: `clip` must be a section (got a list of 1): write its keys below a line [clip]"),
         (
             "[data]\nname = \"digits\"\n[model]\nhidden = 64\n",
             "a.toml:4:10: hidden must be a list of whole numbers (got 64): set it with --set 'model.hidden=[64, 64]' or [model] hidden",
@@ -288,159 +273,6 @@ fn what_comes_in_a_later_version_is_refused_by_name() {
         (
             "[data]\npath = \"x.csv.gz\"\n",
             "a.toml:2:8: `x.csv.gz` is of a kind that is not in this version: give a csv or tsv file, idx files or a folder of those",
-        ),
-    ]);
-}
-
-#[test]
-fn what_is_missing_is_named_with_an_example() {
-    refused(&[
-        (
-            "[model]\nhidden = [8]\n[data]\n",
-            "a.toml:3:1: [data] needs `path` (a csv, tsv or idx file, or a folder of idx files) or `name` (a built-in data set): \
-             set it with --set data.path=iris.csv or [data] path",
-        ),
-        (
-            "[data]\nname = \"digits\"\n",
-            "a.toml:1:1: [model] needs `hidden`, the units of each hidden layer, or `layers`: \
-             set it with --set 'model.hidden=[64, 64]' or [model] hidden",
-        ),
-        (
-            "[data]\npath = \"iris.csv\"\n",
-            "a.toml:1:1: [data] needs `target`, the column to predict, by its name or its index from 0 (a list for several): \
-             set it with --set data.target=species or [data] target",
-        ),
-        (
-            "[data]\npath = \"train-images-idx3-ubyte.gz\"\n",
-            "a.toml:1:1: [data] needs `labels`, the idx file with the classes of the images in `path`: \
-             set it with --set data.labels=train-labels-idx1-ubyte or [data] labels",
-        ),
-        (
-            "[data]\npath = \"a-ubyte\"\nlabels = \"b-ubyte\"\ntest = \"c-ubyte\"\n",
-            "a.toml:1:1: [data] needs `test_labels`, the idx file with the classes of the images in `test`: \
-             set it with --set data.test_labels=t10k-labels-idx1-ubyte or [data] test_labels",
-        ),
-        (
-            "[data]\npath = \"a-ubyte\"\nlabels = \"b-ubyte\"\ntest_labels = \"c-ubyte\"\n",
-            "a.toml:4:15: `test_labels` are of no use without `test`, their images: set it with --set data.test=test.csv or [data] test",
-        ),
-        (
-            "[schedule]\ntype = \"step\"\n",
-            "a.toml:5:1: [schedule] needs `every`, how many epochs (or steps) lie between drops: \
-             set it with --set schedule.every=10 or [schedule] every",
-        ),
-        (
-            "[schedule]\ntype = \"exponential\"\n",
-            "a.toml:5:1: [schedule] needs `rate`, the factor of each epoch (or step): \
-             set it with --set schedule.rate=0.95 or [schedule] rate",
-        ),
-        (
-            "[data]\nname = \"digits\"\n[[model.layers]]\ntype = \"dense\"\n[[model.layers]]\nunits = 3\n",
-            "a.toml:3:1: [[model.layers]] needs `units`, how many outputs the layer has: write it like `units = 64`",
-        ),
-        (
-            "[data]\nname = \"digits\"\n[[model.layers]]\nunits = 3\n",
-            "a.toml:3:1: [[model.layers]] needs `type`, the kind of layer: write it like `type = \"dense\"`",
-        ),
-    ]);
-}
-
-#[test]
-fn keys_that_do_not_go_together_are_refused() {
-    refused(&[
-        (
-            "[optimizer]\ntype = \"sgd\"\nbeta1 = 0.9\n",
-            "a.toml:7:1: `beta1` does not apply to type \"sgd\" (it is for adam): take it out (keys of sgd: type, lr)",
-        ),
-        (
-            "[schedule]\nmin = 0\n",
-            "a.toml:6:1: `min` does not apply to type \"fixed\" (it is for cosine): take it out (keys of fixed: type, warmup, unit)",
-        ),
-        (
-            "[schedule]\ntype = \"cosine\"\nmin = 0.01\n",
-            "a.toml:7:7: min must not be above the learning rate (got 0.01 with lr = 0.001): lower it or raise [optimizer] lr",
-        ),
-        (
-            "[schedule]\nwarmup = 50\n",
-            "a.toml:6:10: warmup must end before the training does (got 50 epochs of 50): \
-             lower it, raise [train] epochs, or write unit = \"step\"",
-        ),
-        (
-            "[data]\nname = \"digits\"\npath = \"x.csv\"\n",
-            "a.toml:2:8: [data] has both `name` and `path`, and one must go: take it out, or undo it with --set data.name=default",
-        ),
-        (
-            "[data]\nname = \"digits\"\n[model]\nhidden = [8]\nlayers = []\n",
-            "a.toml:4:10: [model] has both `hidden` and `layers`, and one must go: take it out, or undo it with --set model.hidden=default",
-        ),
-        (
-            "[data]\nname = \"digits\"\n[model]\nactivation = \"relu\"\nlayers = []\n",
-            "a.toml:4:14: `activation` of [model] does not apply to `layers` (it is for `hidden`): give each layer its own",
-        ),
-        (
-            "[data]\nname = \"digits\"\ntarget = \"x\"\n",
-            "a.toml:3:10: `target` does not apply to a built-in data set (it is for csv and tsv files): take it out",
-        ),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = \"x\"\nlabels = \"y\"\n",
-            "a.toml:4:10: `labels` does not apply to a csv or tsv file (it is for idx images): take it out",
-        ),
-        (
-            "[data]\npath = \"mnist\"\ntest = \"y\"\n",
-            "a.toml:3:8: `test` does not apply to a folder of idx files (it is for csv, tsv and idx files): take it out",
-        ),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = \"a\"\ntest = \"y.idx\"\n",
-            "a.toml:4:8: test must be a .csv or .tsv file, as `path` is: give one with the same columns",
-        ),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = \"a\"\nfeatures = [\"b\", \"a\"]\n",
-            "a.toml:4:12: column \"a\" is a feature and a target: take it out of one of them",
-        ),
-        ("[data]\npath = \"x.csv\"\ntarget = [\"a\", \"b\", \"a\"]\n", "a.toml:3:21: target has column \"a\" twice: take one out"),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = \"a\"\nfeatures = \"some\"\n",
-            "a.toml:4:12: features must be \"all\", a list of columns, or { exclude = [\"id\"] } (got the string \"some\"): \
-             set it with --set data.features=all or [data] features",
-        ),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = []\n",
-            "a.toml:3:10: target must be a list of at least one column (got a list of 0): \
-             set it with --set data.target=species or [data] target",
-        ),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = -1\n",
-            "a.toml:3:10: target must be at least 0 (got -1): set it with --set data.target=species or [data] target",
-        ),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = [\"a\", \"b\"]\ntask = \"classification\"\n",
-            "a.toml:4:8: task must be \"regression\" or \"auto\" for several targets (got \"classification\"): \
-             set it with --set data.task=auto or [data] task",
-        ),
-        (
-            "[data]\nname = \"sine\"\n[model]\nhidden = []\n[loss]\ntype = \"cross_entropy\"\n",
-            "a.toml:6:8: cross_entropy is for classification, and the data are a regression: take auto, mse or mae",
-        ),
-        (
-            "[data]\nname = \"sine\"\n[model]\nhidden = []\n[early_stopping]\nmonitor = \"val_accuracy\"\n",
-            "a.toml:6:11: a regression has no val_accuracy: watch val_loss or train_loss",
-        ),
-        (
-            "[data]\nname = \"digits\"\nsplit = { valid = 0.0 }\n[model]\nhidden = []\n[early_stopping]\n",
-            "a.toml:6:1: early stopping watches the validation rows, and there are none: \
-             set [data] split.valid above 0, or watch train_loss",
-        ),
-        (
-            "[data]\nname = \"digits\"\nsplit = { valid = 0.5, test = 0.5 }\n",
-            "a.toml:3:31: valid and test leave no rows for training (0.5 + 0.5 is not below 1): lower one of them",
-        ),
-        (
-            "[data]\nname = \"digits\"\nsplit = { valid = 0.9 }\n",
-            "a.toml:3:19: valid and test leave no rows for training (0.9 + 0.15 is not below 1): lower one of them",
-        ),
-        (
-            "[data]\npath = \"x.csv\"\ntarget = 0\ntest = \"t.csv\"\nsplit.test = 0.2\n",
-            "a.toml:5:14: the test set has a file of its own, so none of the rows can go to it (got test = 0.2): write 0 or leave it out",
         ),
     ]);
 }

@@ -103,10 +103,10 @@ seed = 7
 name = "digits"
 task = "auto"
 split = { valid = 0.15, test = 0.2, stratify = true }
-scale = "standard"
+scale = "minmax"
 
 [model]
-hidden = [128, 64]
+hidden = [256, 128]
 activation = "relu"
 init = "auto"
 
@@ -138,7 +138,7 @@ remainder = "keep"
 [early_stopping]
 monitor = "val_loss"
 mode = "auto"
-patience = 10
+patience = 20
 min_delta = 0.0
 start_epoch = 0
 restore_best = true

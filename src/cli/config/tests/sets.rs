@@ -36,6 +36,8 @@ fn default_undoes_a_key_or_a_section() {
     let target = vec![Column::Name("y".to_owned())];
     let features = Columns::Only(vec![Column::Index(1), Column::Index(2)]);
     assert_eq!(table.data.source, Source::Table { path, test: None, target, features });
+    let later = "[data]\nname = \"digits\"\ncategorical = \"one_hot\"\n[model]\nhidden = [8]\n";
+    assert_eq!(config_with(later, &["data.categorical=default"]).unwrap(), config_with(LEAST, &[]).unwrap());
     let quoted = config_with(LEAST, &["device.use=\"default\""]).unwrap();
     assert_eq!(quoted.device.name, "default");
 }
@@ -71,6 +73,7 @@ fn a_wrong_set_is_refused_under_its_own_name() {
             "--set trian.batch=3: unknown section [trian]; did you mean [train]? (sections: data, model, loss, optimizer, schedule, clip, train, early_stopping, device, output)",
         ),
         ("clip.nrm=default", "--set clip.nrm=default: unknown key `clip.nrm`; did you mean `clip.norm`?"),
+        ("a.b.c.d=1", "--set a.b.c.d=1: unknown key: no key has more than 3 parts, as model.init.std has"),
         ("seed", "--set seed: there is no `=`: write KEY=VALUE, as in --set optimizer.lr=3e-4"),
         ("seed=", "--set seed=: there is no value: write one, or `default` for the key's default"),
         ("=3", "--set =3: `` is not a key: write names with points between them, as in --set optimizer.lr=3e-4"),

@@ -1,0 +1,229 @@
+//! Back-propagation against central differences in f64: every activation, every loss, every way that layers can follow each other.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
+
+use gradus::exec::Executor as _;
+use gradus::exec::cpu::Cpu;
+use gradus::kernel::{Rate, Step};
+use gradus::kernels::activation;
+use gradus::model::{Compiled, Init, Layer, Spec};
+use gradus::optim::Optimizer;
+use gradus::plan::padded;
+use gradus::rng::{Purpose, Rng};
+use gradus::{Activation, Clip, Loss, Model, Sgd};
+
+/// Half the distance of the two losses that a difference is taken of. What a central difference leaves out is of the order of its
+/// square (1e-10), what rounding adds of the order of 2⁻⁵³ / STEP (1e-11).
+const STEP: f64 = 1e-5;
+/// How far gradient and difference may be apart, relative to the gradient or to 1. Right ones are 1e-9 apart at most; a kink of relu
+/// within ±STEP of a sum would show as some 1e-2: another seed is the remedy then.
+const ALLOWED: f64 = 1e-8;
+/// Rows of a full batch.
+const BATCH: usize = 16;
+/// Rows of the data set, more than a batch, so that the order of the rows matters.
+const ROWS: usize = 24;
+
+/// A net with data, compiled for so many members with weights of their own.
+struct Net {
+    compiled: Compiled,
+    cpu: Cpu<f64>,
+    members: usize,
+}
+
+impl Net {
+    fn new(model: &Model, loss: Loss, members: usize, bytes: bool) -> Self {
+        let optimizer: Optimizer = Sgd::new().into();
+        let spec = Spec {
+            model,
+            loss,
+            optimizer: Some(&optimizer),
+            clip: Clip::None,
+            batch: BATCH,
+            members,
+            data_rows: ROWS,
+            byte_scale: bytes.then_some(1.0 / 128.0),
+            order: BATCH,
+        };
+        let compiled = model.compile(&spec).unwrap();
+        let mut cpu = Cpu::<f64>::new(compiled.plan.clone());
+        let mut rng = Rng::new(5, Purpose::Synthetic, 0);
+        match bytes {
+            true => {
+                let mut words = vec![0u32; ROWS * padded(model.inputs()) / 4];
+                for row in 0..ROWS {
+                    for column in 0..model.inputs() {
+                        let at = row * padded(model.inputs()) + column;
+                        words[at / 4] |= (rng.below(256) as u32) << (8 * (at % 4));
+                    }
+                }
+                cpu.write_words(compiled.features, 0, &words).unwrap();
+            }
+            false => {
+                for row in 0..ROWS {
+                    for column in 0..model.inputs() {
+                        cpu.set(compiled.features, row * padded(model.inputs()) + column, rng.normal());
+                    }
+                }
+            }
+        }
+        for row in 0..ROWS {
+            match loss {
+                Loss::CrossEntropy => cpu.write_words(compiled.targets, row, &[rng.below(model.outputs() as u64) as u32]).unwrap(),
+                _ => (0..model.outputs()).for_each(|k| cpu.set(compiled.targets, row * model.outputs() + k, rng.normal())),
+            }
+        }
+        for member in 0..members {
+            let order: Vec<u32> = (0..BATCH).map(|_| rng.below(ROWS as u64) as u32).collect();
+            cpu.write_words(compiled.order, member * BATCH, &order).unwrap();
+            let mut rng = Rng::new(7, Purpose::Init, member as u64);
+            for at in compiled.places() {
+                cpu.set(compiled.params, member * compiled.arena + at, 0.6 * rng.normal());
+            }
+        }
+        Net { compiled, cpu, members }
+    }
+
+    fn table(&self, rows: usize) -> Vec<u32> {
+        let mut table = Step::table(self.members);
+        // a rate of 0: the weights stay
+        Step::push(&mut table, rows, 0, 0, 0, &vec![Rate::default(); self.members]);
+        table
+    }
+
+    /// The arena of gradients after a step of training with so many live rows.
+    fn gradients(&mut self, rows: usize) -> Vec<f64> {
+        let before = self.cpu.values(self.compiled.params);
+        let table = self.table(rows);
+        self.cpu.run(self.compiled.train.unwrap(), &table).unwrap();
+        assert_eq!(self.cpu.values(self.compiled.params), before, "a rate of 0 changes nothing");
+        self.cpu.values(self.compiled.grads.unwrap())
+    }
+
+    /// The mean loss of each member.
+    fn losses(&mut self, rows: usize) -> Vec<f64> {
+        let table = self.table(rows);
+        self.cpu.run(self.compiled.eval, &table).unwrap();
+        let log = self.cpu.values(self.compiled.log);
+        log.chunks(4).take(self.members).map(|sums| sums[0] / rows as f64).collect()
+    }
+
+    /// The worst error over all parameters of all members.
+    fn check(&mut self, name: &str, rows: usize) -> f64 {
+        let (arena, places, base) = (self.compiled.arena, self.compiled.places(), self.losses(rows));
+        let gradients = self.gradients(rows);
+        let mut worst = 0.0f64;
+        for member in 0..self.members {
+            let own = &gradients[member * arena..][..arena];
+            assert!(own.iter().any(|&g| g != 0.0), "{name}: all gradients are 0");
+            let padding = (0..arena).filter(|at| !places.contains(at));
+            assert!(padding.into_iter().all(|at| own[at] == 0.0), "{name}: the padding of the gradients is not 0");
+            for &at in &places {
+                let weight = self.cpu.values(self.compiled.params)[member * arena + at];
+                let mut shifted = |by: f64| {
+                    self.cpu.set(self.compiled.params, member * arena + at, weight + by);
+                    self.losses(rows)
+                };
+                let (up, down) = (shifted(STEP), shifted(-STEP));
+                self.cpu.set(self.compiled.params, member * arena + at, weight);
+                for other in (0..self.members).filter(|&m| m != member) {
+                    assert_eq!(
+                        (up[other], down[other]),
+                        (base[other], base[other]),
+                        "{name}: member {member}'s weight moves member {other}"
+                    );
+                }
+                let (difference, gradient) = ((up[member] - down[member]) / (2.0 * STEP), own[at]);
+                let error = (difference - gradient).abs() / gradient.abs().max(1.0);
+                let place = self.compiled.name(at);
+                assert!(
+                    error <= ALLOWED,
+                    "{name}, {rows} rows, member {member}, {place}: gradient {gradient:e}, difference {difference:e}, {error:e} apart"
+                );
+                worst = worst.max(error);
+            }
+        }
+        worst
+    }
+}
+
+/// Where in an arena the parameters are.
+trait Places {
+    fn places(&self) -> Vec<usize>;
+    fn name(&self, at: usize) -> String;
+}
+
+impl Places for Compiled {
+    fn places(&self) -> Vec<usize> {
+        let numbers: Vec<usize> = (0..self.arena).collect();
+        self.tensors.iter().flat_map(|tensor| tensor.unpack(&numbers)).collect()
+    }
+
+    fn name(&self, at: usize) -> String {
+        let tensor = self.tensors.iter().rfind(|tensor| tensor.offset <= at).expect("the first tensor is at 0");
+        format!("{}[{}]", tensor.name, at - tensor.offset)
+    }
+}
+
+/// Full, remainder, full, one row: alone and as one of three.
+fn check(name: &str, model: &Model, loss: Loss, bytes: bool) {
+    for members in [1, 3] {
+        let mut net = Net::new(model, loss, members, bytes);
+        let worst = [BATCH, 5, BATCH, 1].map(|rows| net.check(name, rows)).into_iter().fold(0.0, f64::max);
+        println!("{name}, members {members}: at most {worst:.1e} apart");
+    }
+}
+
+fn every_activation() -> impl Iterator<Item = Activation> {
+    activation::TABLE.iter().map(|row| Activation::named(row.name).unwrap())
+}
+
+#[test]
+fn gradients_are_right_with_every_activation_and_every_loss() {
+    for activation in every_activation() {
+        let model = Model::input(5).dense(7).activation(activation).dense(6).activation(activation).dense(3);
+        for &loss in Loss::ALL {
+            check(&format!("{} with {}", activation.name(), loss.name()), &model, loss, false);
+        }
+    }
+    check("leaky_relu of slope 0.25", &Model::input(5).dense(7).leaky_relu(0.25).dense(3), Loss::CrossEntropy, false);
+}
+
+#[test]
+fn gradients_are_right_with_every_activation_on_its_own() {
+    for activation in every_activation() {
+        let name = activation.name();
+        let first = Model::input(5).activation(activation).dense(6).tanh().dense(3);
+        check(&format!("{name} on the input"), &first, Loss::CrossEntropy, false);
+        let row = Model::input(5).dense(6).tanh().activation(activation).dense(3);
+        check(&format!("tanh, then {name}"), &row, Loss::CrossEntropy, false);
+        let row = Model::input(5).dense(6).activation(activation).tanh().sigmoid().dense(3);
+        check(&format!("{name}, then tanh, then sigmoid"), &row, Loss::CrossEntropy, false);
+        let last = Model::input(5).dense(6).tanh().dense(3).activation(activation);
+        check(&format!("{name} at the output"), &last, Loss::Mse, false);
+        let last = Model::input(5).dense(6).tanh().dense(3).sigmoid().activation(activation);
+        check(&format!("sigmoid, then {name} at the output"), &last, Loss::Mse, false);
+    }
+}
+
+#[test]
+fn gradients_are_right_without_a_bias() {
+    let bare = |outputs| Layer::Dense { outputs, bias: false, init: Init::Auto };
+    let model = Model::input(5).layer(bare(7)).tanh().dense(6).relu().layer(bare(3));
+    check("without a bias in two layers", &model, Loss::CrossEntropy, false);
+    check("one layer without a bias", &Model::input(5).layer(bare(3)), Loss::Mse, false);
+}
+
+#[test]
+fn gradients_are_right_for_widths_around_the_padding() {
+    for (inputs, hidden, outputs) in [(1, 1, 1), (4, 8, 4), (3, 5, 2), (17, 33, 9)] {
+        let model = Model::input(inputs).dense(hidden).tanh().dense(outputs);
+        check(&format!("{inputs}-{hidden}-{outputs}"), &model, Loss::Mse, false);
+    }
+    check("two classes", &Model::input(2).dense(9).tanh().dense(2), Loss::CrossEntropy, false);
+}
+
+#[test]
+fn gradients_are_right_for_features_as_bytes() {
+    check("bytes", &Model::input(6).dense(7).tanh().dense(3), Loss::CrossEntropy, true);
+}
