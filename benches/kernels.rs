@@ -64,19 +64,8 @@ fn jobs(rows: u32) -> Vec<Job> {
         let (i, o) = (4 * inputs4 as usize, 4 * outputs4 as usize);
         let (weight, arena) = (o * i, o * i + o.next_multiple_of(64));
         let (arena4, bias4, members) = (arena as u32 / 4, weight as u32 / 4, 1);
-        let forward = DenseForward {
-            rows,
-            inputs4,
-            outputs,
-            outputs4,
-            members,
-            arena4,
-            weight4: 0,
-            bias4,
-            has_bias: 1,
-            kind: 1,
-            parameter: 0.0,
-        };
+        let forward =
+            DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1, kind: 1, parameter: 0.0 };
         let shape = format!("{inputs}x{outputs}");
         add(format!("dense_forward {shape}"), DenseForward::NAME, forward.words(), vec![batch * i, arena, batch * o]);
         let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, kind: 1, parameter: 0.0 };

@@ -102,7 +102,7 @@ impl Tensor {
     /// Elements in the arena, padding of rows included.
     pub fn stored(&self) -> usize {
         let (width, stride) = self.row();
-        if width == 0 { 0 } else { self.len() / width * stride }
+        self.len().checked_div(width).unwrap_or(0) * stride
     }
 
     /// The tensor's numbers out of one member's part of an arena.

@@ -8,6 +8,7 @@ use super::{assemble, print, say};
 use crate::error::Result;
 use crate::exec::Device;
 use crate::model::{Compiled, Layer};
+use crate::parity::lockstep;
 use std::process::ExitCode;
 
 pub(super) fn check(args: &Check) -> Result<ExitCode> {
@@ -32,11 +33,11 @@ pub(super) fn check(args: &Check) -> Result<ExitCode> {
     }
     print(&format!("loss: {}; {} parameters", assemble::loss(&config, table.targets()).name(), thousands(model.parameters() as f64)))?;
 
-    let mut training = assemble::trainer(&config, table)?.build_on(device.clone())?;
-    let checked = training.check(&data.train)?;
-    plan(&checked.compiled)?;
+    let mut first = assemble::trainer(&config, table)?.build_on(device.clone())?.first_step(&data.train)?;
+    plan(&first.compiled)?;
     print(&format!("one batch on {}, each dispatch against the reference in f64:", device.info()))?;
-    let good = lockstep_table(&checked.lockstep, &device, false)?;
+    let rows = lockstep(&mut *first.executor, first.program, &first.table)?;
+    let good = lockstep_table(&rows, &device, false)?;
     say(&format!("device: {} ({})", device.info(), device.why()));
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::exec::{Device, OpenDevice};
 use crate::kernel::KernelInfo;
 use crate::kernels::{self, ALL};
-use crate::parity::{LOCKSTEP_TOLERANCE, LockstepRow, Outcome, check_kernel};
+use crate::parity::{LockstepRow, Outcome, check_kernel, lockstep};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -20,8 +20,9 @@ pub(super) fn parity(args: &Parity) -> Result<ExitCode> {
             Some(config) => {
                 let config = Config::open(config, &[])?;
                 let data = assemble::prepare(&config)?;
-                let check = assemble::trainer(&config, data.train.table())?.build_on(device.clone())?.check(&data.train)?;
-                lockstep_table(&check.lockstep, device, args.json)?
+                let mut first = assemble::trainer(&config, data.train.table())?.build_on(device.clone())?.first_step(&data.train)?;
+                let rows = lockstep(&mut *first.executor, first.program, &first.table)?;
+                lockstep_table(&rows, device, args.json)?
             }
             None => kernels_table(&wanted(&args.kernels)?, device, args.json)?,
         };
@@ -115,7 +116,7 @@ fn outcome_json(outcome: &Outcome, device: &OpenDevice) -> serde_json::Value {
 /// Prints the dispatches of a plan in lockstep; whether all were close enough.
 pub(super) fn lockstep_table(rows: &[LockstepRow], device: &OpenDevice, as_json: bool) -> Result<bool> {
     for row in rows {
-        let pass = row.worst <= LOCKSTEP_TOLERANCE;
+        let pass = row.passes();
         if as_json {
             let LockstepRow { kernel, label, worst, buffer } = row;
             let adapter = &device.info().name;
@@ -127,7 +128,7 @@ pub(super) fn lockstep_table(rows: &[LockstepRow], device: &OpenDevice, as_json:
             print(&format!("{:22} {:28} worst {:.1e}{verdict}", row.kernel, row.label, row.worst))?;
         }
     }
-    if let Some(row) = rows.iter().find(|row| !(row.worst <= LOCKSTEP_TOLERANCE)) {
+    if let Some(row) = rows.iter().find(|row| !row.passes()) {
         say(&format!("the first dispatch that differs: {} of {}, in `{}`", row.kernel, row.label, row.buffer));
         return Ok(false);
     }

@@ -74,7 +74,7 @@ pub(super) fn write_metrics(folder: &Path, epochs: &[EpochRecord]) -> Result<()>
     }
     text += ",seconds\n";
     for epoch in epochs {
-        text += &format!("{},{},{:e},{},{}", epoch.epoch, epoch.steps, epoch.lr, epoch.train_loss, epoch.grad_norm);
+        text += &format!("{},{},{:e},{},{}", epoch.epoch, epoch.steps, epoch.lr as f32, epoch.train_loss, epoch.grad_norm);
         if let Some(valid) = &epoch.valid {
             text += &format!(",{}", valid.loss);
             valid.metrics.iter().for_each(|(_, value)| text += &format!(",{value}"));

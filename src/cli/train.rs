@@ -26,7 +26,6 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     let Prepared { train, valid, test, .. } = &data;
     let mut training = assemble::trainer(&config, train.table())?.build_on(device.clone())?;
     let folder = run::create(args.out.as_deref().or(config.output.dir.as_deref()), config.name(), args.overwrite)?;
-    run::write_config(&folder, &config)?;
     talk(&format!("device: {} ({})", device.info(), device.why()));
     talk(&format!("data: {} to train, {} to validate, {} to test", rows(train.len()), rows(valid.len()), rows(test.len())));
 
@@ -34,12 +33,17 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     let mut bar = Progress::new(stop.epochs, args.quiet);
     let outcome = training.fit_with(train, valid, stop, |event| bar.on(event));
     bar.end();
+    if outcome.is_err() {
+        // nothing was written: an empty folder is of no use to anyone, and a name that is taken is in the way
+        let _ = std::fs::remove_dir(&folder);
+    }
     let report = outcome?;
     let first = report.first();
     let valid_scores = if valid.is_empty() { None } else { training.evaluate(valid)?.into_iter().next() };
     let test_scores = if test.is_empty() { None } else { training.evaluate(test)?.into_iter().next() };
 
     let summary = summary(&report, valid_scores.as_ref(), test_scores.as_ref(), device.info(), &folder);
+    run::write_config(&folder, &config)?;
     run::write_metrics(&folder, &first.epochs)?;
     run::write_model(&folder, &first.weights)?;
     run::write_manifest(&folder, &manifest(&config, &data, device.info(), first, &summary)?)?;

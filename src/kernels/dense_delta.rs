@@ -37,6 +37,7 @@ impl Kernel for DenseDelta {
     const VARIANTS: &'static [Variant] = &[
         Variant { entry: "dense_delta_4x4", tile: [4, 4], suits: Suits::Any },
         Variant { entry: "dense_delta_8x8", tile: [8, 8], suits: Suits::Any },
+        Variant { entry: "dense_delta_8x16", tile: [16, 8], suits: Suits::Software },
     ];
 
     fn wgsl() -> String {

@@ -36,6 +36,7 @@ impl Kernel for DenseGradient {
     const VARIANTS: &'static [Variant] = &[
         Variant { entry: "dense_gradient_4x4", tile: [4, 4], suits: Suits::Any },
         Variant { entry: "dense_gradient_8x8", tile: [8, 8], suits: Suits::Any },
+        Variant { entry: "dense_gradient_8x16", tile: [16, 8], suits: Suits::Software },
     ];
 
     fn wgsl() -> String {

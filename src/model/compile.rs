@@ -147,6 +147,8 @@ impl Model {
         }
         b.dispatch(&Tally { rows, partials: 0, members: m, max_norm: 0.0 }, &[Plan::STEPS, row_loss, log, stats], "sums");
 
+        let mut per_row = vec![input, row_loss, stats, slope];
+        per_row.extend(blocks.iter().flat_map(|placed| [Some(placed.output), placed.delta]).flatten());
         let (mut train, mut grads, mut states) = (None, None, Vec::new());
         if let Some(optimizer) = spec.optimizer {
             let rule = optimizer.rule();
@@ -160,7 +162,7 @@ impl Model {
             train = Some(b.program("train"));
             b.extend(shared);
             spec.loss.emit(&mut b, shape, &loss_buffers);
-            backward(&mut b, &blocks, spec, input, params, gradients, slope);
+            per_row.extend(backward(&mut b, &blocks, spec, input, params, gradients, slope));
             let arena4 = arena as u32 / 4;
             if let Some(limit) = spec.clip.value() {
                 b.dispatch(&ClipValue { arena4, partials: 0, members: m, limit: limit as f32 }, &[gradients], "clip");
@@ -172,8 +174,6 @@ impl Model {
             let args: Vec<Buf> = [scalars, gradients, params].into_iter().chain(states.iter().copied()).collect();
             rule.update(&mut b, arena4, m, &args);
         }
-        let mut per_row = vec![input, row_loss, stats, slope];
-        per_row.extend(blocks.iter().flat_map(|placed| [Some(placed.output), placed.delta]).flatten());
         let plan = b.finish()?;
         Ok(Compiled {
             plan,
@@ -254,14 +254,15 @@ fn forward(b: &mut Builder, blocks: &[Placed], spec: &Spec<'_>, input: Buf, para
 }
 
 /// From the slope of the loss back to the first layer. A block's `delta` is the error before its activation (for a dense layer) or
-/// before it altogether.
-fn backward(b: &mut Builder, blocks: &[Placed], spec: &Spec<'_>, input: Buf, params: Buf, grads: Buf, slope: Buf) {
+/// before it altogether. Hands out the buffers that it added.
+fn backward(b: &mut Builder, blocks: &[Placed], spec: &Spec<'_>, input: Buf, params: Buf, grads: Buf, slope: Buf) -> Vec<Buf> {
     let multiply = |b: &mut Builder, activation: Activation, placed: &Placed, g: Buf, delta: Buf| {
         let (kind, parameter) = activation.uniform();
         let (rows, width4, members) = (spec.batch as u32, placed.width.div_ceil(4) as u32, spec.members as u32);
         let kernel = ActivateSlope { rows, width: placed.width as u32, width4, members, kind, parameter };
         b.dispatch(&kernel, &[g, placed.output, delta], &placed.label);
     };
+    let mut added = Vec::new();
     // `g`: the error behind block n, its own activation's slope not yet in it
     let mut g = slope;
     // whether the dispatch that made `g` has multiplied that slope in already
@@ -290,7 +291,9 @@ fn backward(b: &mut Builder, blocks: &[Placed], spec: &Spec<'_>, input: Buf, par
                     // the error of the block before goes to its own buffer when its slope is in it, else to a buffer of its own kind
                     let to = if fused { before.delta } else { None };
                     let to = to.unwrap_or_else(|| {
-                        b.buffer(format!("error behind {}", before.label), Kind::F32, spec.members * spec.batch * padded(before.width))
+                        let len = spec.members * spec.batch * padded(before.width);
+                        added.push(b.buffer(format!("error behind {}", before.label), Kind::F32, len));
+                        added[added.len() - 1]
                     });
                     dense.delta(b, activation, [delta, params, x, to], &placed.label);
                     (g, done) = (to, fused);
@@ -298,6 +301,7 @@ fn backward(b: &mut Builder, blocks: &[Placed], spec: &Spec<'_>, input: Buf, par
             }
         }
     }
+    added
 }
 
 impl Compiled {

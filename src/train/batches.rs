@@ -21,7 +21,7 @@ pub enum Remainder {
 /// ```
 pub fn batches(rows: usize, batch: usize, remainder: Remainder) -> Vec<usize> {
     let mut sizes = vec![batch; rows / batch];
-    if rows % batch > 0 && remainder == Remainder::Keep {
+    if !rows.is_multiple_of(batch) && remainder == Remainder::Keep {
         sizes.push(rows % batch);
     }
     sizes

@@ -9,4 +9,4 @@ mod trainer;
 pub use batches::{Remainder, batches};
 pub use early_stop::{EarlyStopping, Mode, Monitor, Reason, Stop};
 pub use report::{EpochRecord, Event, MemberReport, Report};
-pub use trainer::{Check, Member, Trainer, Training};
+pub use trainer::{FirstStep, Member, Trainer, Training};

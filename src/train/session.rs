@@ -9,7 +9,7 @@ use crate::loss::Loss;
 use crate::metrics::{Scores, Sums, Task};
 use crate::model::{Compiled, Model, Spec, Weights};
 use crate::optim::Optimizer;
-use crate::plan::{Kind, Plan, ProgramId, Tensor, padded};
+use crate::plan::{Kind, ProgramId, Tensor, padded};
 use std::sync::Arc;
 
 /// What a session is opened with.
@@ -212,6 +212,11 @@ impl Session {
         Ok(largest.map(|(size, name)| format!(" (the largest gradient is {size:.1e}, in `{name}`)")).unwrap_or_default())
     }
 
+    /// Gives up the executor and what was compiled for it.
+    pub(crate) fn into_parts(self) -> (Box<dyn Executor>, Compiled) {
+        (self.executor, self.compiled)
+    }
+
     fn task(&self, data: &Dataset) -> Task {
         match self.table.targets() {
             Targets::Values { of, names } if !self.classes => {
@@ -299,16 +304,4 @@ fn spread(values: &[f32], width: usize, rows: &[u32]) -> f64 {
         rows.iter().map(|row| (cell(row) - mean).powi(2)).sum::<f64>()
     };
     (0..width).map(column).sum()
-}
-
-impl Session {
-    /// The plan.
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.compiled.plan
-    }
-
-    /// The executor, for lockstep.
-    pub(crate) fn executor(&mut self) -> &mut dyn Executor {
-        &mut *self.executor
-    }
 }

@@ -7,13 +7,13 @@ use super::session::{EpochLog, Session, Setup};
 use crate::clip::Clip;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::exec::{Device, DeviceInfo, OpenDevice};
-use crate::kernel::Rate;
+use crate::exec::{Device, DeviceInfo, Executor, OpenDevice};
+use crate::kernel::{Rate, Step};
 use crate::loss::Loss;
 use crate::metrics::Scores;
 use crate::model::{Compiled, Model, Weights};
 use crate::optim::{Adam, Optimizer};
-use crate::parity::{self, LockstepRow};
+use crate::plan::ProgramId;
 use crate::schedule::{Position, Schedule};
 use std::sync::Arc;
 use std::time::Instant;
@@ -155,6 +155,11 @@ impl Trainer {
         Ok(Training { trainer: self, device, session: None })
     }
 
+    /// What a member of this seed starts from.
+    fn initial(&self, seed: u64) -> Weights {
+        self.weights.clone().unwrap_or_else(|| Weights::initial(&self.model, seed))
+    }
+
     fn schedule_of(&self, member: &Member) -> Schedule {
         let schedule = self.schedule.unwrap_or_else(|| Schedule::fixed(self.optimizer.rule().lr()));
         member.lr.map_or(schedule, |lr| schedule.with_lr(lr))
@@ -168,12 +173,16 @@ pub struct Training {
     session: Option<Session>,
 }
 
-/// What `check` finds out about a training run before it.
-pub struct Check {
+/// A training run right before its first step: everything compiled and uploaded.
+pub struct FirstStep {
     /// The plan and its parts.
     pub compiled: Compiled,
-    /// The first step's dispatches on the device, each against the twin in `f64`.
-    pub lockstep: Vec<LockstepRow>,
+    /// The executor, its buffers filled.
+    pub executor: Box<dyn Executor>,
+    /// The program of a step of training.
+    pub program: ProgramId,
+    /// The table with that one step.
+    pub table: Vec<u32>,
 }
 
 impl Training {
@@ -218,10 +227,9 @@ impl Training {
         }
         let sizes = batches(train.len(), self.trainer.batch.min(train.len()), self.trainer.remainder);
         let mut session = self.open(train, train.len().max(valid.len()), true)?;
-        let program = session.compiled.train.ok_or_else(|| Error::input("the plan has no program to train"))?;
+        let program = session.compiled.train.ok_or_else(no_program)?;
         for (member, Member { seed, .. }) in self.trainer.members.iter().enumerate() {
-            let initial = self.trainer.weights.clone().unwrap_or_else(|| Weights::initial(&self.trainer.model, *seed));
-            session.set_weights(member, &initial)?;
+            session.set_weights(member, &self.trainer.initial(*seed))?;
         }
         session.reset()?;
 
@@ -279,35 +287,36 @@ impl Training {
         }
         let mut other = self.open(data, data.len(), false)?;
         for member in 0..self.trainer.members.len() {
-            let weights = match (&mut self.session, &self.trainer.weights) {
-                (Some(session), _) => session.weights(member)?,
-                (None, Some(weights)) => weights.clone(),
-                (None, None) => Weights::initial(&self.trainer.model, self.trainer.members[member].seed),
+            let weights = match &mut self.session {
+                Some(session) => session.weights(member)?,
+                None => self.trainer.initial(self.trainer.members[member].seed),
             };
             other.set_weights(member, &weights)?;
         }
         act(&mut other)
     }
 
-    /// Compiles for a data set, uploads it, and runs the first batch's step dispatch by dispatch against the twin in `f64`.
-    pub fn check(&mut self, train: &Dataset) -> Result<Check> {
+    /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`].
+    pub fn first_step(&self, train: &Dataset) -> Result<FirstStep> {
         let mut session = self.open(train, train.len(), true)?;
         for (member, Member { seed, .. }) in self.trainer.members.iter().enumerate() {
-            let initial = self.trainer.weights.clone().unwrap_or_else(|| Weights::initial(&self.trainer.model, *seed));
-            session.set_weights(member, &initial)?;
+            session.set_weights(member, &self.trainer.initial(*seed))?;
             session.set_order(member, &order(train.rows(), *seed, 0, self.trainer.shuffle))?;
         }
-        let program = session.compiled.train.ok_or_else(|| Error::input("the plan has no program to train"))?;
-        let mut table = crate::kernel::Step::table(self.trainer.members.len());
-        let rates: Vec<Rate> = self.trainer.members.iter().map(|member| rate_of(&self.trainer, member, FIRST)).collect();
-        crate::kernel::Step::push(&mut table, self.trainer.batch.min(train.len()), 0, 0, 0, &rates);
-        let lockstep = parity::lockstep(session.executor(), program, &table)?;
-        debug_assert!(!session.plan().buffers.is_empty());
-        Ok(Check { compiled: session.compiled.clone(), lockstep })
+        let program = session.compiled.train.ok_or_else(no_program)?;
+        let mut table = Step::table(self.trainer.members.len());
+        let at = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
+        let rates: Vec<Rate> = self.trainer.members.iter().map(|member| rate_of(&self.trainer, member, at)).collect();
+        Step::push(&mut table, self.trainer.batch.min(train.len()), 0, 0, 0, &rates);
+        let (executor, compiled) = session.into_parts();
+        Ok(FirstStep { compiled, executor, program, table })
     }
 }
 
-const FIRST: Position = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
+/// A session that was opened to train has one.
+fn no_program() -> Error {
+    Error::input("the plan has no program to train")
+}
 
 /// A member's rate at a position, with what the optimizer works out for that step.
 fn rate_of(trainer: &Trainer, member: &Member, at: Position) -> Rate {
@@ -392,7 +401,11 @@ impl<'a> Progress<'a> {
 
     /// The first member that still trains and had a value that was not finite, and the step.
     fn fault(&self, log: &EpochLog) -> Option<(usize, usize)> {
-        log.faults.iter().enumerate().filter(|(member, _)| self.stopped[*member].is_none()).find_map(|(m, fault)| fault.map(|step| (m, step)))
+        log.faults
+            .iter()
+            .enumerate()
+            .filter(|(member, _)| self.stopped[*member].is_none())
+            .find_map(|(m, fault)| fault.map(|step| (m, step)))
     }
 
     fn trained(&mut self, rows: usize, seconds: f64) {
