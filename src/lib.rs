@@ -28,3 +28,8 @@ pub use model::Model;
 pub use optim::{Adam, Momentum, Sgd};
 pub use schedule::Schedule;
 pub use train::Trainer;
+
+/// The Rust of README.md is compiled and run by `cargo test`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

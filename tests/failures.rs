@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 use gradus::data::{CsvOptions, Features, Split, Table, Targets, Task, read_csv};
+use gradus::kernels::update;
 use gradus::model::Weights;
+use gradus::plan::{Builder, Kind};
 use gradus::train::{EarlyStopping, Member, Monitor, Stop, Training};
 use gradus::{Adam, Clip, Dataset, Device, Error, Loss, Model, Result, Schedule, Sgd, Trainer};
 
@@ -157,6 +159,16 @@ fn a_device_that_is_absent_is_refused_with_the_remedy() {
 }
 
 #[test]
+#[should_panic(expected = "sgd (update) binds `grads` twice")]
+fn a_dispatch_that_binds_a_buffer_twice_is_a_fault_of_the_crate() {
+    let mut builder = Builder::new(1, 1);
+    let [scalars, grads] = ["scalars", "grads"].map(|name| builder.buffer(name, Kind::F32, 64));
+    builder.program("train");
+    builder.dispatch(&update::Sgd { arena4: 16, members: 1, beta1: 0.0, beta2: 0.0, epsilon: 0.0 }, &[scalars, grads, grads], "update");
+    let _refused = builder.finish();
+}
+
+#[test]
 fn a_plan_that_loops_too_long_for_some_driver_is_refused() {
     let wide = Model::input(2).dense(4).dense(60_000);
     let targets = Targets::Values { of: vec![0.0; 120_000], names: (0..60_000).map(|i| format!("y{i}")).collect() };
@@ -173,7 +185,6 @@ fn a_plan_that_loops_too_long_for_some_driver_is_refused() {
 #[cfg(feature = "gpu")]
 #[test]
 fn a_binding_larger_than_an_adapter_allows_is_refused_with_both_numbers() {
-    use gradus::plan::{Builder, Kind};
     let adapters = gradus::exec::gpu::adapters();
     assert!(!adapters.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
     for (info, limits) in adapters {

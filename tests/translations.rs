@@ -226,6 +226,36 @@ fn the_table_and_the_modules_have_the_same_entry_points() {
 }
 
 #[test]
+fn uniforms_have_the_same_fields_in_rust_and_in_wgsl() {
+    for kernel in kernels::ALL {
+        for shader in Shader::all(&kernel.wgsl()).unwrap_or_default() {
+            let entry = shader.entry().name.clone();
+            if !kernel.entries().contains(&entry) {
+                continue;
+            }
+            let uniform = shader.globals().find(|global| global.space == AddressSpace::Uniform);
+            let uniform = uniform.unwrap_or_else(|| panic!("{entry} reads no uniform"));
+            let naga::TypeInner::Struct { members, .. } = &shader.module.types[uniform.ty].inner else {
+                panic!("the uniform of {entry} is no struct")
+            };
+            // one word a field, so that no layout rule can come between the two
+            let wgsl = members.iter().map(|member| match shader.module.types[member.ty].inner {
+                naga::TypeInner::Scalar(naga::Scalar::U32) => (member.name.as_deref(), "u32", member.offset),
+                naga::TypeInner::Scalar(naga::Scalar::F32) => (member.name.as_deref(), "f32", member.offset),
+                _ => panic!("{:?} of the uniform of {entry} is neither u32 nor f32", member.name),
+            });
+            let rust = kernel.fields.iter().zip(0..).map(|(field, i)| (Some(field.name), field.wgsl, 4 * i));
+            assert!(
+                wgsl.clone().eq(rust.clone()),
+                "{entry}: {:?} in WGSL, {:?} in Rust",
+                wgsl.collect::<Vec<_>>(),
+                rust.collect::<Vec<_>>()
+            );
+        }
+    }
+}
+
+#[test]
 fn a_kernel_beyond_the_limits_is_found_out() {
     let buffers =
         |n: u32| (0..n).map(|i| format!("@group(0) @binding({i}) var<storage, read_write> b{i}: array<f32>;\n")).collect::<String>();

@@ -88,7 +88,7 @@ fn kernels_table(kernels: &[&'static KernelInfo], device: &OpenDevice, as_json: 
         }
         let share = if pass { format!("{:.0} %", 100.0 * outcome.worst_share) } else { "FAILED".into() };
         print(&format!(
-            "{:22} {:>5}  {:>9.1e}  {:>9.1e}  {:>9.1}  {share:>7}",
+            "{:22} {:>5}  {:>9.1e}  {:>9.1e}  {:>9.1e}  {share:>7}",
             outcome.kernel, outcome.cases, outcome.worst_abs, outcome.worst_rel, outcome.worst_ulp
         ))?;
         if let Some(mismatch) = &outcome.mismatch {
