@@ -315,8 +315,10 @@ impl Kernel for ActivateSlope {
             };
             let mut inputs = Inputs::new(width);
             let mut activated = hard_rows(members * rows, width);
-            if ["sigmoid", "tanh"].contains(&TABLE[kind as usize].name) {
-                activated.iter_mut().for_each(|a| *a = a.clamp(-1.0, 1.0));
+            match TABLE[kind as usize].name {
+                "sigmoid" | "tanh" => activated.iter_mut().for_each(|a| *a = a.clamp(-1.0, 1.0)),
+                // WGSL lets a device flush denormals to zero, which is the other side of a kink: both slopes would be right
+                _ => activated.iter_mut().filter(|a| a.is_subnormal()).for_each(|a| *a = 0.0),
             }
             cases::case(&slope, label(rows, width, members, kind), members, &[rows, live, rows])
                 .arg("input", inputs.rows(members * rows, width))
