@@ -60,7 +60,7 @@ pub enum Error {
         message: String,
     },
     /// A file could not be read or written.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {source}: check the path and its permissions", .path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -44,9 +44,9 @@ pub struct Outcome {
     pub cases: usize,
     /// The largest absolute error.
     pub worst_abs: f64,
-    /// The largest error relative to the true value.
+    /// The largest error relative to the true value, of those above the absolute floor.
     pub worst_rel: f64,
-    /// The largest error in units in the last place of the true value.
+    /// The largest error in units in the last place of the true value, of those above the absolute floor.
     pub worst_ulp: f64,
     /// The largest share of what was allowed: at most 1 when all is well.
     pub worst_share: f64,
@@ -177,7 +177,7 @@ fn check_case(
                 let error = (got - wanted).abs();
                 let share = if error <= allowed { error / allowed } else { f64::INFINITY };
                 outcome.worst_abs = outcome.worst_abs.max(error);
-                if wanted != 0.0 {
+                if wanted != 0.0 && error > case.tolerance.absolute {
                     outcome.worst_rel = outcome.worst_rel.max(error / wanted.abs());
                     outcome.worst_ulp = outcome.worst_ulp.max(error / ulp(wanted));
                 }

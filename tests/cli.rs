@@ -100,8 +100,11 @@ fn a_run_is_replaced_only_when_that_was_asked_for_and_other_folders_never() {
     // a training that fails leaves nothing, and nothing in the way
     bench.fails(&train("--out failed --set optimizer.lr=1e30"), 3, &["non-finite"]);
     assert!(!bench.path("failed").exists());
+    // nor does it touch the run that it was to replace
+    let before = bench.read("deep/a/manifest.json");
     bench.fails(&train("--out deep/a --overwrite --set optimizer.lr=1e30"), 3, &["non-finite"]);
-    bench.good(&train("--out deep/a"));
+    assert_eq!(bench.read("deep/a/manifest.json"), before);
+    bench.good("eval deep/a");
 }
 
 #[test]

@@ -15,7 +15,9 @@ pub(super) fn parity(args: &Parity) -> Result<ExitCode> {
     let devices = devices(args)?;
     let mut good = true;
     for device in &devices {
-        say(&format!("device: {}", device.info()));
+        if !args.json {
+            print(&format!("device: {}", device.info()))?;
+        }
         good &= match &args.plan {
             Some(config) => {
                 let config = Config::open(config, &[])?;

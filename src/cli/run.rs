@@ -20,19 +20,13 @@ pub(super) fn create(wanted: Option<&Path>, name: &str, overwrite: bool) -> Resu
         return match make(path) {
             Ok(()) => Ok(path.to_path_buf()),
             Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::io(path, e)),
+            Err(_) if path.is_file() => Err(Error::input(format!("{} is a file: name a folder with --out", path.display()))),
             Err(_) if !overwrite && is_empty(path) => Ok(path.to_path_buf()),
             Err(_) if !overwrite => {
                 Err(Error::input(format!("{} is there already: name another folder with --out, or add --overwrite", path.display())))
             }
-            Err(_) if path.join(MANIFEST).is_file() || is_empty(path) => {
-                for file in FILES {
-                    match std::fs::remove_file(path.join(file)) {
-                        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(path.join(file), e)),
-                        _ => {}
-                    }
-                }
-                Ok(path.to_path_buf())
-            }
+            // the files are replaced when the new run has something to put there: until then the old run is whole
+            Err(_) if path.join(MANIFEST).is_file() || is_empty(path) => Ok(path.to_path_buf()),
             Err(_) => Err(Error::input(format!("{} holds no run, so it is not replaced: name another folder with --out", path.display()))),
         };
     }
@@ -56,7 +50,6 @@ const CONFIG: &str = "config.toml";
 const MANIFEST: &str = "manifest.json";
 const METRICS: &str = "metrics.csv";
 const MODEL: &str = "model.safetensors";
-const FILES: [&str; 4] = [CONFIG, MANIFEST, METRICS, MODEL];
 
 /// Writes the config as it was resolved.
 pub(super) fn write_config(folder: &Path, config: &Config) -> Result<()> {

@@ -48,8 +48,9 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     run::write_model(&folder, &first.weights)?;
     run::write_manifest(&folder, &manifest(&config, &data, device.info(), first, &summary)?)?;
     talk(&format!(
-        "{} epochs in {:.1} s ({}), {} samples/s; weights of epoch {}, hash {}; in {}",
+        "{} epoch{} in {:.1} s ({}), {} samples/s; weights of epoch {}, hash {}; in {}",
         first.epochs.len(),
+        if first.epochs.len() == 1 { "" } else { "s" },
         report.seconds,
         first.stopped.name(),
         thousands(report.samples_per_second),

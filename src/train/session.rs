@@ -195,7 +195,9 @@ impl Session {
                 let live = if self.compiled.per_row.contains(&buf) { part / self.batch * rows } else { part };
                 let values = self.executor.read(buf, member * part, live)?;
                 if let Some(value) = values.iter().find(|v| !v.is_finite()) {
-                    let largest = self.largest_gradient(member)?;
+                    // where a sum over the gradients overflowed, the largest of them says where it came from
+                    let summed = ["norm", "sums"].contains(&dispatch.label.as_str());
+                    let largest = if summed { self.largest_gradient(member)? } else { String::new() };
                     return Ok(format!("{}: `{}` became {value}{largest}; {REMEDY}", dispatch.label, buffer.name));
                 }
             }
