@@ -2,6 +2,7 @@
 
 mod batches;
 mod early_stop;
+mod ledger;
 mod report;
 mod session;
 mod trainer;

@@ -1,9 +1,10 @@
 //! The trainer: a builder, and the loop over epochs.
 
 use super::batches::{Remainder, batches, order};
-use super::early_stop::{Monitor, Reason, Stop, Watch};
-use super::report::{EpochRecord, Event, MemberReport, Report};
-use super::session::{EpochLog, Session, Setup};
+use super::early_stop::Stop;
+use super::ledger::Ledger;
+use super::report::{Event, Report};
+use super::session::{Session, Setup};
 use crate::clip::Clip;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -233,14 +234,17 @@ impl Training {
         }
         session.reset()?;
 
-        let mut progress = Progress::new(&self.trainer, &stop, began);
+        let mut ledger = Ledger::new(self.trainer.members.len(), &stop, began);
         let mut start_seconds = None;
         for epoch in 0..stop.epochs {
             let epoch_began = Instant::now();
             for (member, Member { seed, .. }) in self.trainer.members.iter().enumerate() {
                 session.set_order(member, &order(train.rows(), *seed, epoch, self.trainer.shuffle))?;
             }
-            let rates = |slot: usize| progress.rates(&self.trainer, epoch, epoch * sizes.len() + slot, stop.epochs, sizes.len());
+            let rates = |slot: usize| {
+                let at = Position { epoch, step: epoch * sizes.len() + slot, epochs: stop.epochs, steps_per_epoch: sizes.len() };
+                self.trainer.members.iter().map(|member| rate_of(&self.trainer, member, at)).collect::<Vec<Rate>>()
+            };
             session.run(program, &sizes, rates, |done| {
                 start_seconds.get_or_insert_with(|| began.elapsed().as_secs_f64());
                 let rows = sizes[..done].iter().sum();
@@ -248,21 +252,21 @@ impl Training {
             })?;
             let log = session.read_epoch(sizes.len())?;
             let seconds = epoch_began.elapsed().as_secs_f64();
-            if let Some((member, step)) = progress.fault(&log) {
+            if let Some((member, step)) = ledger.fault(&log) {
                 let start = sizes[..step].iter().sum();
                 let what = session.find_fault(member, start, sizes[step], &rates(step))?;
                 return Err(Error::NonFinite { epoch: epoch + 1, step: step + 1, member, members: self.trainer.members.len(), what });
             }
             let scores = if valid.is_empty() { None } else { Some(session.evaluate(valid)?) };
             let lr = rates(sizes.len() - 1);
-            progress.epoch(epoch, &sizes, &log, scores, &lr, &mut session)?;
-            progress.trained(sizes.iter().sum::<usize>() * self.trainer.members.len(), seconds);
-            events(&Event::Epoch { records: &progress.latest(), samples_per_second: progress.last_rate });
-            if progress.all_stopped() {
+            ledger.epoch(epoch, &sizes, &log, scores, &lr, &mut session)?;
+            ledger.trained(sizes.iter().sum::<usize>() * self.trainer.members.len(), seconds);
+            events(&Event::Epoch { records: &ledger.latest(), samples_per_second: ledger.last_rate });
+            if ledger.all_stopped() {
                 break;
             }
         }
-        let report = progress.report(&mut session, start_seconds.unwrap_or_default())?;
+        let report = ledger.report(&mut session, start_seconds.unwrap_or_default())?;
         self.session = Some(session);
         Ok(report)
     }
@@ -322,152 +326,4 @@ fn no_program() -> Error {
 fn rate_of(trainer: &Trainer, member: &Member, at: Position) -> Rate {
     let [c1, c2] = trainer.optimizer.rule().corrections(at.step as u64 + 1);
     [trainer.schedule_of(member).rate(at) as f32, c1 as f32, c2 as f32, 0.0]
-}
-
-/// What has happened so far, for each member.
-struct Progress<'a> {
-    stop: &'a Stop,
-    began: Instant,
-    watches: Vec<Watch>,
-    stopped: Vec<Option<Reason>>,
-    histories: Vec<Vec<EpochRecord>>,
-    step_losses: Vec<Vec<f32>>,
-    rows: usize,
-    seconds: f64,
-    last_rate: f64,
-}
-
-impl<'a> Progress<'a> {
-    fn new(trainer: &Trainer, stop: &'a Stop, began: Instant) -> Self {
-        let members = trainer.members.len();
-        Progress {
-            stop,
-            began,
-            watches: vec![Watch::new(); members],
-            stopped: vec![None; members],
-            histories: vec![Vec::new(); members],
-            step_losses: vec![Vec::new(); members],
-            rows: 0,
-            seconds: 0.0,
-            last_rate: 0.0,
-        }
-    }
-
-    fn rates(&self, trainer: &Trainer, epoch: usize, step: usize, epochs: usize, steps_per_epoch: usize) -> Vec<Rate> {
-        let at = Position { epoch, step, epochs, steps_per_epoch };
-        trainer.members.iter().map(|member| rate_of(trainer, member, at)).collect()
-    }
-
-    /// Takes an epoch in: its numbers, and whether a member's weights are to be kept or its training to end.
-    fn epoch(
-        &mut self,
-        epoch: usize,
-        sizes: &[usize],
-        log: &EpochLog,
-        scores: Option<Vec<Scores>>,
-        lr: &[Rate],
-        session: &mut Session,
-    ) -> Result<()> {
-        let rows = sizes.iter().sum::<usize>() as f64;
-        for member in 0..self.histories.len() {
-            if self.stopped[member].is_some() {
-                continue;
-            }
-            let steps = || log.steps.iter().map(|step| step[member]);
-            let train_loss = steps().map(|[loss, _]| f64::from(loss)).sum::<f64>() / rows;
-            self.step_losses[member].extend(steps().zip(sizes).map(|([loss, _], &rows)| loss / rows as f32));
-            let valid = scores.as_ref().map(|scores| scores[member].clone());
-            if let Some(early) = &self.stop.early {
-                let value = watched(&early.monitor, train_loss, valid.as_ref())?;
-                let verdict = self.watches[member].judge(early, epoch, value);
-                // a member that stops keeps its weights, whatever the others' steps do to it
-                if if early.restore_best { verdict.improved } else { verdict.stop } {
-                    session.keep(member)?;
-                }
-                self.stopped[member] = verdict.stop.then_some(Reason::Patience);
-            }
-            self.histories[member].push(EpochRecord {
-                epoch: epoch + 1,
-                steps: (epoch + 1) * sizes.len(),
-                lr: f64::from(lr[member][0]),
-                train_loss,
-                grad_norm: steps().map(|[_, norm]| f64::from(norm)).sum::<f64>() / sizes.len() as f64,
-                valid,
-                seconds: self.began.elapsed().as_secs_f64(),
-            });
-        }
-        Ok(())
-    }
-
-    /// The first member that still trains and had a value that was not finite, and the step.
-    fn fault(&self, log: &EpochLog) -> Option<(usize, usize)> {
-        log.faults
-            .iter()
-            .enumerate()
-            .filter(|(member, _)| self.stopped[*member].is_none())
-            .find_map(|(m, fault)| fault.map(|step| (m, step)))
-    }
-
-    fn trained(&mut self, rows: usize, seconds: f64) {
-        self.rows += rows;
-        self.seconds += seconds;
-        self.last_rate = rows as f64 / seconds;
-    }
-
-    fn latest(&self) -> Vec<EpochRecord> {
-        self.histories.iter().filter_map(|history| history.last().cloned()).collect()
-    }
-
-    fn all_stopped(&self) -> bool {
-        self.stopped.iter().all(Option::is_some)
-    }
-
-    /// Brings the best weights back where that was asked for, and sums up.
-    fn report(self, session: &mut Session, start_seconds: f64) -> Result<Report> {
-        let mut members = Vec::new();
-        let restore_best = self.stop.early.as_ref().is_some_and(|early| early.restore_best);
-        for (member, (epochs, step_losses)) in self.histories.into_iter().zip(self.step_losses).enumerate() {
-            let mut best_epoch = epochs.len();
-            if let (true, Some(epoch)) = (restore_best, self.watches[member].best_epoch()) {
-                session.restore(member)?;
-                best_epoch = epoch + 1;
-            } else if !restore_best && self.stopped[member].is_some() {
-                session.restore(member)?;
-            }
-            let weights = session.weights(member)?;
-            if let Some((name, ..)) = weights.iter().find(|(_, _, values)| values.iter().any(|v| !v.is_finite())) {
-                let what =
-                    format!("`{name}` is not finite after the last update; lower the learning rate or clip the norm ([clip] norm = 1.0)");
-                let last = epochs.last().map_or(0, |e| e.steps / e.epoch.max(1));
-                return Err(Error::NonFinite { epoch: epochs.len(), step: last, member, members: self.watches.len(), what });
-            }
-            let weights_hash = weights.hash();
-            members.push(MemberReport {
-                epochs,
-                step_losses,
-                stopped: self.stopped[member].unwrap_or(Reason::MaxEpochs),
-                best_epoch,
-                weights,
-                weights_hash,
-            });
-        }
-        let samples_per_second = self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE);
-        Ok(Report { members, seconds: self.began.elapsed().as_secs_f64(), start_seconds, samples_per_second })
-    }
-}
-
-/// The number that early stopping watches.
-fn watched(monitor: &Monitor, train_loss: f64, valid: Option<&Scores>) -> Result<f64> {
-    let value = match monitor {
-        Monitor::TrainLoss => Some(train_loss),
-        Monitor::ValidLoss => valid.map(|scores| scores.loss),
-        Monitor::Valid(name) => valid.and_then(|scores| scores.get(name)),
-    };
-    value.ok_or_else(|| {
-        let names: Vec<_> = valid.map(|v| v.metrics.iter().map(|m| format!("val_{}", m.0)).collect()).unwrap_or_default();
-        Error::input(format!(
-            "there is no {monitor} to watch; there are train_loss, val_loss, {}: set [early_stopping] monitor",
-            names.join(", ")
-        ))
-    })
 }

@@ -1,0 +1,151 @@
+//! The books of a training run: what each epoch brought, whether a member goes on, and the report at the end.
+
+use super::early_stop::{Monitor, Reason, Stop, Watch};
+use super::report::{EpochRecord, MemberReport, Report};
+use super::session::{EpochLog, Session};
+use crate::error::{Error, Result};
+use crate::kernel::Rate;
+use crate::metrics::Scores;
+use std::time::Instant;
+
+/// What has happened so far, for each member.
+pub(super) struct Ledger<'a> {
+    stop: &'a Stop,
+    began: Instant,
+    watches: Vec<Watch>,
+    stopped: Vec<Option<Reason>>,
+    histories: Vec<Vec<EpochRecord>>,
+    step_losses: Vec<Vec<f32>>,
+    rows: usize,
+    seconds: f64,
+    pub(super) last_rate: f64,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(members: usize, stop: &'a Stop, began: Instant) -> Self {
+        Ledger {
+            stop,
+            began,
+            watches: vec![Watch::new(); members],
+            stopped: vec![None; members],
+            histories: vec![Vec::new(); members],
+            step_losses: vec![Vec::new(); members],
+            rows: 0,
+            seconds: 0.0,
+            last_rate: 0.0,
+        }
+    }
+
+    /// Takes an epoch in: its numbers, and whether a member's weights are to be kept or its training to end.
+    pub(super) fn epoch(
+        &mut self,
+        epoch: usize,
+        sizes: &[usize],
+        log: &EpochLog,
+        scores: Option<Vec<Scores>>,
+        lr: &[Rate],
+        session: &mut Session,
+    ) -> Result<()> {
+        let rows = sizes.iter().sum::<usize>() as f64;
+        for member in 0..self.histories.len() {
+            if self.stopped[member].is_some() {
+                continue;
+            }
+            let steps = || log.steps.iter().map(|step| step[member]);
+            let train_loss = steps().map(|[loss, _]| f64::from(loss)).sum::<f64>() / rows;
+            self.step_losses[member].extend(steps().zip(sizes).map(|([loss, _], &rows)| loss / rows as f32));
+            let valid = scores.as_ref().map(|scores| scores[member].clone());
+            if let Some(early) = &self.stop.early {
+                let value = watched(&early.monitor, train_loss, valid.as_ref())?;
+                let verdict = self.watches[member].judge(early, epoch, value);
+                // a member that stops keeps its weights, whatever the others' steps do to it
+                if if early.restore_best { verdict.improved } else { verdict.stop } {
+                    session.keep(member)?;
+                }
+                self.stopped[member] = verdict.stop.then_some(Reason::Patience);
+            }
+            self.histories[member].push(EpochRecord {
+                epoch: epoch + 1,
+                steps: (epoch + 1) * sizes.len(),
+                lr: f64::from(lr[member][0]),
+                train_loss,
+                grad_norm: steps().map(|[_, norm]| f64::from(norm)).sum::<f64>() / sizes.len() as f64,
+                valid,
+                seconds: self.began.elapsed().as_secs_f64(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The first member that still trains and had a value that was not finite, and the step.
+    pub(super) fn fault(&self, log: &EpochLog) -> Option<(usize, usize)> {
+        log.faults
+            .iter()
+            .enumerate()
+            .filter(|(member, _)| self.stopped[*member].is_none())
+            .find_map(|(m, fault)| fault.map(|step| (m, step)))
+    }
+
+    pub(super) fn trained(&mut self, rows: usize, seconds: f64) {
+        self.rows += rows;
+        self.seconds += seconds;
+        self.last_rate = rows as f64 / seconds;
+    }
+
+    pub(super) fn latest(&self) -> Vec<EpochRecord> {
+        self.histories.iter().filter_map(|history| history.last().cloned()).collect()
+    }
+
+    pub(super) fn all_stopped(&self) -> bool {
+        self.stopped.iter().all(Option::is_some)
+    }
+
+    /// Brings the best weights back where that was asked for, and sums up.
+    pub(super) fn report(self, session: &mut Session, start_seconds: f64) -> Result<Report> {
+        let mut members = Vec::new();
+        let restore_best = self.stop.early.as_ref().is_some_and(|early| early.restore_best);
+        for (member, (epochs, step_losses)) in self.histories.into_iter().zip(self.step_losses).enumerate() {
+            let mut best_epoch = epochs.len();
+            if let (true, Some(epoch)) = (restore_best, self.watches[member].best_epoch()) {
+                session.restore(member)?;
+                best_epoch = epoch + 1;
+            } else if !restore_best && self.stopped[member].is_some() {
+                session.restore(member)?;
+            }
+            let weights = session.weights(member)?;
+            if let Some((name, ..)) = weights.iter().find(|(_, _, values)| values.iter().any(|v| !v.is_finite())) {
+                let what =
+                    format!("`{name}` is not finite after the last update; lower the learning rate or clip the norm ([clip] norm = 1.0)");
+                let last = epochs.last().map_or(0, |e| e.steps / e.epoch.max(1));
+                return Err(Error::NonFinite { epoch: epochs.len(), step: last, member, members: self.watches.len(), what });
+            }
+            let weights_hash = weights.hash();
+            members.push(MemberReport {
+                epochs,
+                step_losses,
+                stopped: self.stopped[member].unwrap_or(Reason::MaxEpochs),
+                best_epoch,
+                weights,
+                weights_hash,
+            });
+        }
+        let samples_per_second = self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE);
+        Ok(Report { members, seconds: self.began.elapsed().as_secs_f64(), start_seconds, samples_per_second })
+    }
+}
+
+/// The number that early stopping watches.
+fn watched(monitor: &Monitor, train_loss: f64, valid: Option<&Scores>) -> Result<f64> {
+    let value = match monitor {
+        Monitor::TrainLoss => Some(train_loss),
+        Monitor::ValidLoss => valid.map(|scores| scores.loss),
+        Monitor::Valid(name) => valid.and_then(|scores| scores.get(name)),
+    };
+    value.ok_or_else(|| {
+        let names: Vec<_> = valid.map(|v| v.metrics.iter().map(|m| format!("val_{}", m.0)).collect()).unwrap_or_default();
+        Error::input(format!(
+            "there is no {monitor} to watch; there are train_loss, val_loss, {}: set [early_stopping] monitor",
+            names.join(", ")
+        ))
+    })
+}
