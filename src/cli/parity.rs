@@ -12,6 +12,7 @@ use serde_json::json;
 use std::process::ExitCode;
 
 pub(super) fn parity(args: &Parity) -> Result<ExitCode> {
+    let kernels = wanted(&args.kernels)?;
     let devices = devices(args)?;
     let mut good = true;
     for device in &devices {
@@ -26,7 +27,7 @@ pub(super) fn parity(args: &Parity) -> Result<ExitCode> {
                 let rows = lockstep(&mut *first.executor, first.program, &first.table)?;
                 lockstep_table(&rows, device, args.json)?
             }
-            None => kernels_table(&wanted(&args.kernels)?, device, args.json)?,
+            None => kernels_table(&kernels, device, args.json)?,
         };
     }
     if !good {
