@@ -35,7 +35,7 @@ impl Device {
         }
     }
 
-    /// Finds the device. [`Error::NoDevice`] when a named one is absent; the message lists what there is and what to do.
+    /// Finds the device. [`crate::Error::NoDevice`] when a named one is absent; the message lists what there is and what to do.
     pub fn open(&self) -> Result<OpenDevice> {
         match self {
             Device::Cpu => Ok(OpenDevice::cpu("the CPU path was asked for")),
@@ -146,7 +146,7 @@ impl OpenDevice {
 
     /// An executor for a plan: all buffers, pipelines and bindings are made here, and none later.
     ///
-    /// [`Error::Device`] when the adapter can't hold the plan: the message has the numbers.
+    /// [`crate::Error::Device`] when the adapter can't hold the plan: the message has the numbers.
     pub fn executor(&self, plan: Plan) -> Result<Box<dyn Executor>> {
         match &self.how {
             How::Cpu => Ok(Box::new(Cpu::<f32>::new(plan))),
