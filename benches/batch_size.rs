@@ -42,7 +42,7 @@ fn run() -> gradus::Result<()> {
     };
     for batch in get("--batches", "32,128,1024").split(',') {
         let batch = batch.parse().map_err(|_| gradus::Error::input(format!("--batches takes whole numbers (got {batch})")))?;
-        let mut training = Trainer::new(model.clone(), Loss::CrossEntropy)
+        let mut training = Trainer::new(model.clone(), Loss::cross_entropy())
             .optimizer(Adam::new())
             .clip(Clip::Norm(1.0))
             .batch(batch)

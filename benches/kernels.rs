@@ -3,13 +3,13 @@
 #![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
 use gradus::exec::{Executor, OpenDevice};
-use gradus::kernel::{Kernel, KernelInfo, Params as _, Step, Variant};
+use gradus::kernel::{Kernel, KernelInfo, Params as _, Part, Row, Step, Variant};
 use gradus::kernels::dense_delta::DenseDelta;
 use gradus::kernels::dense_forward::DenseForward;
 use gradus::kernels::dense_gradient::DenseGradient;
 use gradus::kernels::norm::NormPartials;
 use gradus::kernels::update::{Adam, Sgd};
-use gradus::kernels::{finish::SCALARS, named};
+use gradus::kernels::{finish::SCALARS, formulas, named};
 use gradus::plan::{Buf, Builder, Kind, Plan};
 use gradus::{Device, Result};
 use std::time::Instant;
@@ -64,11 +64,10 @@ fn jobs(rows: u32) -> Vec<Job> {
         let (i, o) = (4 * inputs4 as usize, 4 * outputs4 as usize);
         let (weight, arena) = (o * i, o * i + o.next_multiple_of(64));
         let (arena4, bias4, members) = (arena as u32 / 4, weight as u32 / 4, 1);
-        let forward =
-            DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1, kind: 1, parameter: 0.0 };
+        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1, kind: 1 };
         let shape = format!("{inputs}x{outputs}");
         add(format!("dense_forward {shape}"), DenseForward::NAME, forward.words(), vec![batch * i, arena, batch * o]);
-        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, kind: 1, parameter: 0.0 };
+        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, kind: 1 };
         add(format!("dense_delta {shape}"), DenseDelta::NAME, delta.words(), vec![batch * o, arena, batch * i, batch * i]);
         let gradient = DenseGradient { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1 };
         add(format!("dense_gradient {shape}"), DenseGradient::NAME, gradient.words(), vec![batch * o, batch * i, arena]);
@@ -78,10 +77,10 @@ fn jobs(rows: u32) -> Vec<Job> {
     let partials = arena.div_ceil(4096);
     let norm = NormPartials { arena4, partials: partials as u32, members, limit: 0.0 };
     add("norm_partials".into(), NormPartials::NAME, norm.words(), vec![arena, partials]);
-    let sgd = Sgd { arena4, members, beta1: 0.0, beta2: 0.0, epsilon: 0.0 };
-    add("sgd".into(), Sgd::NAME, sgd.words(), vec![SCALARS, arena, arena]);
-    let adam = Adam { arena4, members, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-    add("adam".into(), Adam::NAME, adam.words(), vec![SCALARS, arena, arena, arena, arena]);
+    let sgd = Sgd { arena4, members, h0: 0.0, h1: 0.0, h2: 0.0, l2: 0.0, decoupled: 0.0 };
+    add("sgd".into(), Sgd::NAME, sgd.words(), vec![SCALARS, arena, arena, 4]);
+    let adam = Adam { arena4, members, h0: 0.9, h1: 0.999, h2: 1e-8, l2: 0.0, decoupled: 0.0 };
+    add("adam".into(), Adam::NAME, adam.words(), vec![SCALARS, arena, arena, 4, arena, arena]);
     jobs
 }
 
@@ -89,6 +88,7 @@ fn jobs(rows: u32) -> Vec<Job> {
 fn time(device: &OpenDevice, job: &Job, variant: &'static Variant, rows: usize) -> Result<f64> {
     const REPEATS: usize = 8;
     let mut builder = Builder::new(1, 1);
+    builder.formulas(&formulas());
     let buffers: Vec<Buf> = job.buffers.iter().map(|&len| builder.buffer("buffer", Kind::F32, len)).collect();
     let program = builder.program("job");
     for _ in 0..REPEATS {
@@ -101,7 +101,7 @@ fn time(device: &OpenDevice, job: &Job, variant: &'static Variant, rows: usize) 
         executor.write(buf, 0, &(0..len).map(|i| ((i * 7919) % 1000) as f32 * 1e-3).collect::<Vec<_>>())?;
     }
     let mut table = Step::table(1);
-    Step::push(&mut table, rows, 0, 0, 0, &[[0.0; 4]]);
+    Step::push(&mut table, &Row { rows, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &[[0.0; 4]] });
     let mut times = Vec::new();
     for _ in 0..6 {
         let began = Instant::now();

@@ -21,7 +21,7 @@ fn main() -> gradus::Result<()> {
     }
 
     let model = Model::input(64).dense(256).relu().dense(128).relu().dense(10);
-    let mut training = Trainer::new(model.clone(), Loss::CrossEntropy)
+    let mut training = Trainer::new(model.clone(), Loss::cross_entropy())
         .optimizer(Adam::new())
         .schedule(Schedule::cosine(1e-3).warmup(0.05))
         .clip(Clip::Norm(1.0))

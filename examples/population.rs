@@ -21,7 +21,7 @@ fn main() -> gradus::Result<()> {
     }
     let model = Model::input(2).dense(32).relu().dense(32).relu().dense(2);
     let mut training =
-        Trainer::new(model, Loss::CrossEntropy).optimizer(Adam::new()).batch(32).members(members.clone()).build(Device::Auto)?;
+        Trainer::new(model, Loss::cross_entropy()).optimizer(Adam::new()).batch(32).members(members.clone()).build(Device::Auto)?;
     // early stopping judges each member by its own validation loss
     let report = training.fit(&train, &valid, Stop::after(epochs).patience(10))?;
     let scores = training.evaluate(&test)?;

@@ -12,7 +12,7 @@ fn main() -> gradus::Result<()> {
     let (train, test) = Dataset::sine(1000, 7).split(0.8);
     let model = Model::input(1).dense(32).tanh().dense(32).tanh().dense(1);
     let mut training =
-        Trainer::new(model, Loss::Mse).optimizer(Adam::new()).schedule(Schedule::cosine(5e-3)).batch(32).seed(7).build(Device::Auto)?;
+        Trainer::new(model, Loss::mse()).optimizer(Adam::new()).schedule(Schedule::cosine(5e-3)).batch(32).seed(7).build(Device::Auto)?;
     // the test rows are not looked at while it trains: an empty view takes the place of validation
     let report = training.fit(&train, &train.view(Vec::new()), Stop::after(epochs))?;
     println!("on {}: {epochs} epochs in {:.1} s", training.device(), report.seconds);

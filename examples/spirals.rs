@@ -14,7 +14,7 @@ fn main() -> gradus::Result<()> {
     let (train, valid, test) = Split { valid: 0.15, test: 0.15, stratify: true, seed: 7 }.apply(&data)?;
 
     let model = Model::input(2).dense(64).relu().dense(64).relu().dense(3);
-    let mut training = Trainer::new(model, Loss::CrossEntropy)
+    let mut training = Trainer::new(model, Loss::cross_entropy())
         .optimizer(Adam::new())
         // a cosine from 5e-3 down to 0 over the run, after a linear warm-up of its first 5 %
         .schedule(Schedule::cosine(5e-3).warmup(0.05))

@@ -16,7 +16,7 @@ fn main() -> gradus::Result<()> {
     let none = data.view(Vec::new());
 
     let model = Model::input(2).dense(8).tanh().dense(2);
-    let mut training = Trainer::new(model, Loss::CrossEntropy).optimizer(Adam::new().lr(0.05)).batch(4).seed(7).build(Device::Auto)?;
+    let mut training = Trainer::new(model, Loss::cross_entropy()).optimizer(Adam::new().lr(0.05)).batch(4).seed(7).build(Device::Auto)?;
     let report = training.fit(&data, &none, Stop::after(if quick { 5 } else { 200 }))?;
     println!("on {}: loss {:.4}", training.device(), report.first().epochs.last().map_or(f64::NAN, |e| e.train_loss));
 

@@ -1,11 +1,11 @@
-// a[m, r, c] = σ(z[m, r, c])   and   δ[m, r, c] = g[m, r, c] · σ'(z[m, r, c]), the slope taken from a
-// The functions `activate` and `slope` are written by Rust from the table of activations. Rows are `width4` groups of four.
-struct Activate { rows: u32, width: u32, width4: u32, members: u32, kind: u32, parameter: f32 }
+// a[m, r, c] = σ(z[m, r, c])   and   δ[m, r, c] = g[m, r, c] · σ'(z[m, r, c]), the slope taken from a or z
+// The functions `activate` and `slope` are written by Rust from the plan's activations. Rows are `width4` groups of four.
+struct Activate { rows: u32, width: u32, width4: u32, members: u32, kind: u32 }
 
 @group(0) @binding(0) var<uniform> p: Activate;
 @group(0) @binding(2) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> activated: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> source: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> delta: array<vec4<f32>>;
 
 @compute @workgroup_size(256)
@@ -16,7 +16,7 @@ fn activation(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     let at = id.z * p.rows * p.width4 + i;
     // the padding of a row stays zero: the sigmoid of zero is not
     let column = vec4<u32>(0u, 1u, 2u, 3u) + 4u * (i % p.width4);
-    output[at] = select(vec4<f32>(), activate(p.kind, p.parameter, input[at]), column < vec4<u32>(p.width));
+    output[at] = select(vec4<f32>(), activate(p.kind, input[at]), column < vec4<u32>(p.width));
 }
 
 @compute @workgroup_size(256)
@@ -25,5 +25,5 @@ fn activation_slope(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     let step = current_step(id.z);
     if i >= step.rows * p.width4 { return; }
     let at = id.z * p.rows * p.width4 + i;
-    delta[at] = input[at] * slope(p.kind, p.parameter, activated[at]);
+    delta[at] = input[at] * slope(p.kind, source[at]);
 }

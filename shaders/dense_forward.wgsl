@@ -3,7 +3,7 @@
 // columns in registers: no workgroup memory, which software drivers emulate slowly.
 struct DenseForward {
     rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
-    kind: u32, parameter: f32,
+    kind: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: DenseForward;
@@ -15,7 +15,7 @@ struct DenseForward {
 fn finish(member: u32, row: u32, group: u32, sum: vec4<f32>) {
     let column = vec4<u32>(0u, 1u, 2u, 3u) + 4u * group;
     let b = select(vec4<f32>(), params[member * p.arena4 + p.bias4 + group], vec4<bool>(p.has_bias != 0u));
-    let value = select(vec4<f32>(), activate(p.kind, p.parameter, sum + b), column < vec4<u32>(p.outputs));
+    let value = select(vec4<f32>(), activate(p.kind, sum + b), column < vec4<u32>(p.outputs));
     a[(member * p.rows + row) * p.outputs4 + group] = value;
 }
 

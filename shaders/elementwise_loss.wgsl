@@ -1,6 +1,6 @@
-// loss[m, r] = 1/k · Σⱼ ℓ(pⱼ − tⱼ)   and   g[m, r, j] = ℓ'(pⱼ − tⱼ) / (rows · k)        t = values[order[m, start + r], :], k outputs
-// The functions `loss_value` and `loss_slope` are written by Rust from the table of losses.
-struct ElementwiseLoss { rows: u32, outputs: u32, stride: u32, order_stride: u32, members: u32, kind: u32 }
+// loss[m, r] = w/k · Σⱼ ℓ(pⱼ, tⱼ)   and   g[m, r, j] = w · ∂ℓ/∂p / (W · k)        t = values[order[m, start + r], :], k outputs,
+// w the row's weight, W the batch's. The functions `loss_value` and `loss_slope` are written by Rust from the plan's losses.
+struct ElementwiseLoss { rows: u32, outputs: u32, stride: u32, order_stride: u32, members: u32, kind: u32, weighted: u32 }
 
 @group(0) @binding(0) var<uniform> p: ElementwiseLoss;
 @group(0) @binding(2) var<storage, read> predictions: array<f32>;
@@ -8,6 +8,7 @@ struct ElementwiseLoss { rows: u32, outputs: u32, stride: u32, order_stride: u32
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read_write> g: array<f32>;
 @group(0) @binding(6) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(7) var<storage, read> weights: array<f32>;
 
 @compute @workgroup_size(64)
 fn elementwise_loss(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -15,12 +16,16 @@ fn elementwise_loss(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     let step = current_step(id.z);
     if r >= step.rows { return; }
     let first = (id.z * p.rows + r) * p.stride;
-    let truth = order[id.z * p.order_stride + step.start + r] * p.outputs;
+    let row = order[id.z * p.order_stride + step.start + r];
+    var w = 1.0;
+    if p.weighted != 0u { w = weights[row]; }
+    let scale = w / (step.total * f32(p.outputs));
     var sum = 0.0;
     for (var j = 0u; j < p.outputs; j += 1u) {
-        let e = predictions[first + j] - values[truth + j];
-        sum += loss_value(p.kind, e);
-        g[first + j] = loss_slope(p.kind, e) / (f32(step.rows) * f32(p.outputs));
+        let prediction = predictions[first + j];
+        let target_value = values[row * p.outputs + j];
+        sum += loss_value(p.kind, prediction, target_value);
+        g[first + j] = loss_slope(p.kind, prediction, target_value) * scale;
     }
-    loss[id.z * p.rows + r] = sum / f32(p.outputs);
+    loss[id.z * p.rows + r] = w * sum / f32(p.outputs);
 }

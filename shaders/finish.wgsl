@@ -1,9 +1,10 @@
 // finish: ends a step of training. Adds up the partial squares and the losses of the rows, by fixed trees, and writes
-//         log[slot, m] = (Σ loss, ‖g‖, 0, 0),  scalars[m] = (coef, lr, c1, c2, apply, 0, 0, 0),
-//         coef = min(1, max_norm / (‖g‖ + 1e-6)). A norm or loss that is not finite sets state[m] = slot + 1, for good, and apply = 0.
+//         log[slot, m] = (Σ loss, ‖g‖, sound, apply),  scalars[m] = (coef, lr, c1, c2, apply, sound, spoilt, 0),
+//         coef = min(1, max_norm / (‖g‖ + 1e-6)). A norm or loss that is not finite sets state[m] = slot + 1; that step is not sound,
+//         nor, if sticky, is any later one. A batch with a part that is not sound is spoilt; one that is not is applied at its last part.
 // tally:  ends a step of evaluation: log[slot, m] = (Σ loss, Σ stats.x, Σ stats.y, Σ stats.z).
 // Both move the member's cursor on. One workgroup a member.
-struct Finish { rows: u32, partials: u32, members: u32, max_norm: f32 }
+struct Finish { rows: u32, partials: u32, members: u32, max_norm: f32, sticky: u32 }
 
 @group(0) @binding(0) var<uniform> p: Finish;
 @group(0) @binding(2) var<storage, read_write> table: array<u32>;
@@ -41,12 +42,17 @@ fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     if lane != 0u { return; }
     let slot = table[row + 2u];
     let norm = sqrt(total.y);
-    if (not_finite(total.x) || not_finite(norm)) && state[m] == 0u { state[m] = slot + 1u; }
+    var sound = !not_finite(total.x) && !not_finite(norm);
+    if !sound && state[m] == 0u { state[m] = slot + 1u; }
+    if p.sticky != 0u { sound = state[m] == 0u; }
+    let part = table[row + 4u];
+    let spoilt = !sound || ((part & 1u) == 0u && scalars[2u * m + 1u].z != 0.0);
+    let apply = (part & 2u) != 0u && !spoilt;
     let coef = select(1.0, min(1.0, p.max_norm / (norm + 1e-6)), p.max_norm > 0.0);
-    let rate = row + 4u + 4u * m;
+    let rate = row + 5u + 4u * m;
     scalars[2u * m] = vec4<f32>(coef, bitcast<f32>(table[rate]), bitcast<f32>(table[rate + 1u]), bitcast<f32>(table[rate + 2u]));
-    scalars[2u * m + 1u] = vec4<f32>(select(0.0, 1.0, state[m] == 0u), 0.0, 0.0, 0.0);
-    log_[slot * p.members + m] = vec4<f32>(total.x, norm, 0.0, 0.0);
+    scalars[2u * m + 1u] = vec4<f32>(select(0.0, 1.0, apply), select(0.0, 1.0, sound), select(0.0, 1.0, spoilt), 0.0);
+    log_[slot * p.members + m] = vec4<f32>(total.x, norm, select(0.0, 1.0, sound), select(0.0, 1.0, apply));
     table[2u + m] += 1u;
 }
 

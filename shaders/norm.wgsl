@@ -12,7 +12,8 @@ var<workgroup> tree: array<f32, 256>;
 @compute @workgroup_size(256)
 fn clip_value(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups, 256u);
-    if i >= p.arena4 { return; }
+    // of gradients that are accumulated, the sum is clipped
+    if i >= p.arena4 || (current_step(id.z).part & 2u) == 0u { return; }
     let at = id.z * p.arena4 + i;
     let g = clipped[at];
     // two selects, not clamp: what is not finite must stay so, and be found

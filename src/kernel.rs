@@ -1,21 +1,47 @@
 //! What a kernel is: a WGSL entry point and its Rust twin, the step they both read, and cases for parity.
 
-use std::cell::{Ref, RefCell, RefMut};
+use crate::formula::{Formulas, PointLoss, Pointwise, Uses};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 
 /// A floating-point type that the CPU path computes in: `f32` to train, `f64` as the truth in parity tests.
 pub trait Real: num_traits::Float + std::ops::AddAssign + std::ops::MulAssign + std::fmt::Debug + Send + Sync + 'static {
     /// From a uniform, a rate or a constant.
     fn of(x: f32) -> Self;
+    /// From a constant that needs more digits than `f32` has.
+    fn of_wide(x: f64) -> Self;
     /// To the widest type, for comparisons.
     fn wide(self) -> f64;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// `z ← σ(z)`, see [`Pointwise`].
+    fn activate(formula: &dyn Pointwise, cells: &mut [Self]);
+    /// `δ ← δ · σ'`, see [`Pointwise`].
+    fn slope(formula: &dyn Pointwise, delta: &mut [Self], source: &[Self]);
+    /// `g ← scale · ∂ℓ/∂p` and `Σ ℓ`, see [`PointLoss`].
+    fn lose(formula: &dyn PointLoss, p: &[Self], t: &[Self], scale: Self, g: &mut [Self]) -> Self;
 }
 
 impl Real for f32 {
     fn of(x: f32) -> Self {
         x
     }
+    fn of_wide(x: f64) -> Self {
+        x as f32
+    }
     fn wide(self) -> f64 {
         f64::from(self)
+    }
+    fn erf(self) -> Self {
+        libm::erff(self)
+    }
+    fn activate(formula: &dyn Pointwise, cells: &mut [f32]) {
+        formula.value32(cells);
+    }
+    fn slope(formula: &dyn Pointwise, delta: &mut [f32], source: &[f32]) {
+        formula.slope32(delta, source);
+    }
+    fn lose(formula: &dyn PointLoss, p: &[f32], t: &[f32], scale: f32, g: &mut [f32]) -> f32 {
+        formula.row32(p, t, scale, g)
     }
 }
 
@@ -23,8 +49,23 @@ impl Real for f64 {
     fn of(x: f32) -> Self {
         f64::from(x)
     }
+    fn of_wide(x: f64) -> Self {
+        x
+    }
     fn wide(self) -> f64 {
         self
+    }
+    fn erf(self) -> Self {
+        libm::erf(self)
+    }
+    fn activate(formula: &dyn Pointwise, cells: &mut [f64]) {
+        formula.value64(cells);
+    }
+    fn slope(formula: &dyn Pointwise, delta: &mut [f64], source: &[f64]) {
+        formula.slope64(delta, source);
+    }
+    fn lose(formula: &dyn PointLoss, p: &[f64], t: &[f64], scale: f64, g: &mut [f64]) -> f64 {
+        formula.row64(p, t, scale, g)
     }
 }
 
@@ -113,24 +154,65 @@ pub struct Step<'a> {
     pub start: usize,
     /// Where in the log the step's sums go.
     pub slot: usize,
-    /// The number of the step since training began.
+    /// The number of the step since training began: what dropout is drawn from.
     pub number: u32,
+    /// Which part of an accumulated batch it is.
+    pub part: Part,
     rates: &'a [u32],
 }
 
-/// What one member needs for one step: the rate and three numbers that the optimizer works out on the host.
+/// What one member needs for one step: the rate, two numbers that the optimizer works out on the host, and the weight of the whole
+/// batch, which losses are divided by: its rows where none has a weight of its own.
 pub type Rate = [f32; 4];
+
+/// Which part of a batch whose gradients are accumulated a step is. A batch of one part is both the first and the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The sum of gradients starts anew.
+    pub first: bool,
+    /// The weights are updated.
+    pub last: bool,
+}
+
+impl Part {
+    /// The whole batch.
+    pub const WHOLE: Part = Part { first: true, last: true };
+
+    fn word(self) -> u32 {
+        u32::from(self.first) | u32::from(self.last) << 1
+    }
+}
+
+/// What a row of the table of steps is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// See [`Step::rows`].
+    pub rows: usize,
+    /// See [`Step::start`].
+    pub start: usize,
+    /// See [`Step::slot`].
+    pub slot: usize,
+    /// See [`Step::number`].
+    pub number: u32,
+    /// See [`Step::part`].
+    pub part: Part,
+    /// One a member.
+    pub rates: &'a [Rate],
+}
+
+/// Words of a row before the rates.
+const HEAD: usize = 5;
 
 impl<'a> Step<'a> {
     /// How many words a row of the table takes.
     pub fn words(members: usize) -> usize {
-        4 + 4 * members
+        HEAD + 4 * members
     }
 
     /// Puts a row at the end of a table.
-    pub fn push(table: &mut Vec<u32>, rows: usize, start: usize, slot: usize, number: u32, rates: &[Rate]) {
-        table.extend([rows as u32, start as u32, slot as u32, number]);
-        table.extend(rates.iter().flatten().map(|r| r.to_bits()));
+    pub fn push(table: &mut Vec<u32>, row: &Row<'_>) {
+        table.extend([row.rows as u32, row.start as u32, row.slot as u32, row.number, row.part.word()]);
+        table.extend(row.rates.iter().flatten().map(|r| r.to_bits()));
     }
 
     /// A table without rows, all cursors at its start.
@@ -153,7 +235,8 @@ impl<'a> Step<'a> {
 
     /// A row, taken apart.
     pub fn of_row(row: &'a [u32]) -> Self {
-        Step { rows: row[0] as usize, start: row[1] as usize, slot: row[2] as usize, number: row[3], rates: &row[4..] }
+        let part = Part { first: row[4] & 1 != 0, last: row[4] & 2 != 0 };
+        Step { rows: row[0] as usize, start: row[1] as usize, slot: row[2] as usize, number: row[3], part, rates: &row[HEAD..] }
     }
 
     /// How many rows a table has.
@@ -164,6 +247,11 @@ impl<'a> Step<'a> {
     /// The rate of a member.
     pub fn rate(&self, member: usize) -> Rate {
         std::array::from_fn(|i| f32::from_bits(self.rates[4 * member + i]))
+    }
+
+    /// The weight of a member's whole batch.
+    pub fn total(&self, member: usize) -> f32 {
+        self.rate(member)[3]
     }
 }
 
@@ -181,12 +269,38 @@ pub enum Cells<T> {
 pub struct Args<'a, T> {
     cells: &'a [RefCell<Cells<T>>],
     bound: &'a [usize],
+    formulas: &'a Formulas,
+    written: Cell<u32>,
 }
 
 impl<'a, T: Real> Args<'a, T> {
     /// Binds the buffers numbered `bound`.
-    pub fn new(cells: &'a [RefCell<Cells<T>>], bound: &'a [usize]) -> Self {
-        Args { cells, bound }
+    pub fn new(cells: &'a [RefCell<Cells<T>>], bound: &'a [usize], formulas: &'a Formulas) -> Self {
+        Args { cells, bound, formulas, written: Cell::new(0) }
+    }
+
+    /// Whether argument `i` was bound to be written: what a graph of the plan is drawn from.
+    pub fn is_written(&self, i: usize) -> bool {
+        self.written.get() & (1 << i) != 0
+    }
+
+    /// `z ← σ(z)` by the plan's activation of a number; 0 is the identity.
+    pub fn activate(&self, kind: u32, cells: &mut [T]) {
+        if kind > 0 {
+            T::activate(&*self.formulas.activations[kind as usize - 1], cells);
+        }
+    }
+
+    /// `δ ← δ · σ'` by the plan's activation of a number.
+    pub fn slope(&self, kind: u32, delta: &mut [T], source: &[T]) {
+        if kind > 0 {
+            T::slope(&*self.formulas.activations[kind as usize - 1], delta, source);
+        }
+    }
+
+    /// `g ← scale · ∂ℓ/∂p` and `Σ ℓ` by the plan's loss of a number.
+    pub fn lose(&self, kind: u32, p: &[T], t: &[T], scale: T, g: &mut [T]) -> T {
+        T::lose(&*self.formulas.losses[kind as usize], p, t, scale, g)
     }
 
     /// The numbers of argument `i`, to read.
@@ -199,6 +313,7 @@ impl<'a, T: Real> Args<'a, T> {
 
     /// The numbers of argument `i`, to write.
     pub fn real_mut(&self, i: usize) -> RefMut<'a, [T]> {
+        self.written.set(self.written.get() | 1 << i);
         RefMut::map(self.cells[self.bound[i]].borrow_mut(), |cells| match cells {
             Cells::Real(v) => v.as_mut_slice(),
             Cells::Word(_) => panic!("argument {i} holds words, the kernel wants numbers"),
@@ -215,6 +330,7 @@ impl<'a, T: Real> Args<'a, T> {
 
     /// The words of argument `i`, to write.
     pub fn word_mut(&self, i: usize) -> RefMut<'a, [u32]> {
+        self.written.set(self.written.get() | 1 << i);
         RefMut::map(self.cells[self.bound[i]].borrow_mut(), |cells| match cells {
             Cells::Word(v) => v.as_mut_slice(),
             Cells::Real(_) => panic!("argument {i} holds numbers, the kernel wants words"),
@@ -250,7 +366,9 @@ pub trait Kernel: Params {
     const NAME: &'static str;
     /// The variants, all with the one twin. One of the same name as the kernel where there is nothing to choose.
     const VARIANTS: &'static [Variant] = &[Variant { entry: Self::NAME, tile: [1, 1], suits: Suits::Any }];
-    /// The WGSL of the kernel's own file, its template filled in; the common part is appended by [`KernelInfo::wgsl`].
+    /// Which of the plan's formulas it has a place for.
+    const USES: Uses = Uses::Nothing;
+    /// The WGSL of the kernel's own file, its template filled in; formulas and the common part are appended by [`KernelInfo::wgsl`].
     fn wgsl() -> String;
     /// The elements of the grid: the executor divides by tile and workgroup size.
     fn grid(&self) -> [u32; 3];
@@ -288,6 +406,8 @@ pub struct KernelInfo {
     pub cpu64: fn(&[u32], &Step<'_>, &Args<'_, f64>),
     /// See [`Kernel::cases`].
     pub cases: fn() -> Vec<Case>,
+    /// See [`Kernel::USES`].
+    pub uses: Uses,
     wgsl: fn() -> String,
 }
 
@@ -304,13 +424,15 @@ impl KernelInfo {
             cpu32: |words, step, args| K::from_words(words).cpu(step, args),
             cpu64: |words, step, args| K::from_words(words).cpu(step, args),
             cases: K::cases,
+            uses: K::USES,
             wgsl: K::wgsl,
         }
     }
 
-    /// The whole module: the kernel's own text, then the common part. (Appended, so that line numbers in messages are the file's.)
-    pub fn wgsl(&self) -> String {
-        (self.wgsl)() + include_str!("../shaders/common.wgsl")
+    /// The whole module: the kernel's own text, the formulas that it has a place for, the common part. (Appended, so that line
+    /// numbers in messages are the file's.)
+    pub fn wgsl(&self, formulas: &Formulas) -> String {
+        (self.wgsl)() + &formulas.wgsl(self.uses) + include_str!("../shaders/common.wgsl")
     }
 
     /// The names of the entry points.
@@ -338,6 +460,8 @@ pub struct Case {
     pub steps: Vec<CaseStep>,
     /// The buffers, in the order of the bindings.
     pub args: Vec<CaseArg>,
+    /// The formulas that the kernel is filled with.
+    pub formulas: Formulas,
     /// How far a result may be from the truth.
     pub tolerance: Tolerance,
 }
@@ -351,6 +475,8 @@ pub struct CaseStep {
     pub start: usize,
     /// Where in the log the sums go.
     pub slot: usize,
+    /// Which part of an accumulated batch it is.
+    pub part: Part,
     /// Rates, one a member.
     pub rates: Vec<Rate>,
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{Executor, OpenDevice, cpu::Cpu};
-use crate::kernel::{Case, CaseData, KernelInfo, Step, Variant};
+use crate::kernel::{Case, CaseData, CaseStep, KernelInfo, Row, Step, Variant};
 use crate::plan::{Buf, Builder, Kind, Plan, ProgramId};
 
 /// Words after the end of each buffer that no kernel may touch.
@@ -58,8 +58,12 @@ pub struct Outcome {
 
 /// Runs all cases of a kernel, with each of its variants, on a device, and compares every buffer with the twin in `f64`.
 pub fn check_kernel(kernel: &'static KernelInfo, device: &OpenDevice) -> Result<Outcome> {
+    check_cases(kernel, (kernel.cases)(), device)
+}
+
+fn check_cases(kernel: &'static KernelInfo, cases: Vec<Case>, device: &OpenDevice) -> Result<Outcome> {
     let mut outcome = Outcome { kernel: kernel.name, ..Outcome::default() };
-    for case in (kernel.cases)() {
+    for case in cases {
         let (truth, bounds) = truth_of(kernel, &case)?;
         for variant in kernel.variants {
             check_case(kernel, &case, variant, &truth, bounds.as_deref(), device, &mut outcome)?;
@@ -67,6 +71,51 @@ pub fn check_kernel(kernel: &'static KernelInfo, device: &OpenDevice) -> Result<
         }
     }
     Ok(outcome)
+}
+
+/// Formulas of a user's own on a device, against their twins.
+pub mod check_formula {
+    use super::{Outcome, check_cases, named_row};
+    use crate::error::{Error, Result};
+    use crate::exec::OpenDevice;
+    use crate::formula::{Formulas, PointLoss, Pointwise};
+    use crate::kernel::Kernel as _;
+    use crate::kernels::activation::{self, Activate, ActivateSlope};
+    use crate::kernels::elementwise_loss::{self, ElementwiseLoss};
+    use std::sync::Arc;
+
+    /// What a formula's own constants may cost: it may take differences of what is large.
+    const FLOOR: f64 = 1e-3;
+
+    /// An error when the device makes something else of a loss than its twin does: it says where and by how much.
+    pub fn loss(device: &OpenDevice, name: &str, formula: &Arc<dyn PointLoss>) -> Result<()> {
+        let formulas = Formulas { activations: Vec::new(), losses: vec![Arc::clone(formula)] };
+        let mut cases = elementwise_loss::cases_of(0, name, 8.0, &formulas);
+        cases.truncate(3);
+        cases.iter_mut().for_each(|case| case.tolerance.absolute = FLOOR);
+        judge(name, check_cases(named_row(ElementwiseLoss::NAME), cases, device)?)
+    }
+
+    /// The same for an activation.
+    pub fn activation(device: &OpenDevice, name: &str, formula: &Arc<dyn Pointwise>) -> Result<()> {
+        let formulas = Formulas { activations: vec![Arc::clone(formula)], losses: Vec::new() };
+        let mut cases = activation::ordinary_cases_of(1, name, &formulas);
+        cases.iter_mut().for_each(|case| case.tolerance.absolute = FLOOR);
+        let (slope, value): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.args.len() == 3);
+        judge(name, check_cases(named_row(Activate::NAME), value, device)?)?;
+        judge(name, check_cases(named_row(ActivateSlope::NAME), slope, device)?)
+    }
+
+    fn judge(name: &str, outcome: Outcome) -> Result<()> {
+        match outcome.mismatch {
+            None => Ok(()),
+            Some(mismatch) => Err(Error::input(format!("`{name}` is not the same on this device as in the reference: {mismatch}"))),
+        }
+    }
+}
+
+fn named_row(name: &str) -> &'static KernelInfo {
+    crate::kernels::named(name).expect("it is in the table")
 }
 
 /// The buffers' contents after each step.
@@ -97,6 +146,7 @@ fn set_up(
     open: impl FnOnce(Plan) -> Result<Box<dyn Executor>>,
 ) -> Result<Ready> {
     let mut builder = Builder::new(case.members, 1);
+    builder.formulas(&case.formulas);
     let mut args = Vec::new();
     for arg in &case.args {
         args.push(match &arg.data {
@@ -130,7 +180,8 @@ fn snapshots(case: &Case, ready: &mut Ready) -> Result<Snapshots> {
     let mut all = Vec::new();
     for step in &case.steps {
         let mut table = Step::table(case.members);
-        Step::push(&mut table, step.rows, step.start, step.slot, 0, &step.rates);
+        let CaseStep { rows, start, slot, part, ref rates } = *step;
+        Step::push(&mut table, &Row { rows, start, slot, number: 0, part, rates });
         ready.executor.run(ready.program, &table)?;
         let mut buffers = Vec::new();
         for (arg, &buf) in case.args.iter().zip(&ready.args) {

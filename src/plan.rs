@@ -1,7 +1,9 @@
 //! What to do: named buffers and ordered lists of dispatches. Plain data, checked before it runs, run by any executor.
 
 use crate::error::{Error, Result};
+use crate::formula::{Formulas, PointLoss, Pointwise};
 use crate::kernel::{Kernel, KernelInfo, Step, Variant};
+use std::sync::Arc;
 
 /// The longest any invocation may loop. Some software drivers silently leave all loops after about 65,536 iterations.
 pub const MAX_LOOPS: u64 = 50_000;
@@ -29,6 +31,13 @@ pub enum Kind {
 /// A buffer of the plan, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Buf(pub(crate) usize);
+
+impl Buf {
+    /// Its number in the plan.
+    pub fn number(self) -> usize {
+        self.0
+    }
+}
 
 /// A buffer: a name, a type, a length in elements of four bytes.
 #[derive(Debug, Clone)]
@@ -69,6 +78,32 @@ pub struct Program {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramId(pub(crate) usize);
 
+/// What a tensor is for: whether it is learned, how it starts, whether it decays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The weight of a layer.
+    Weight,
+    /// A bias; starts at 0.
+    Bias,
+    /// γ of a normalisation; starts at 1.
+    Scale,
+    /// β of a normalisation; starts at 0.
+    Shift,
+    /// The running mean of a batch normalisation: not learned, starts at 0.
+    RunningMean,
+    /// The running variance of a batch normalisation: not learned, starts at 1.
+    RunningVariance,
+    /// How many batches the running statistics have seen: not learned, starts at 0, a whole number without a dimension.
+    BatchCount,
+}
+
+impl Role {
+    /// Whether back-propagation gives it a gradient.
+    pub fn is_learned(self) -> bool {
+        !matches!(self, Role::RunningMean | Role::RunningVariance | Role::BatchCount)
+    }
+}
+
 /// A tensor inside the arenas of parameters, gradients and optimizer states: the same place in each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
@@ -78,6 +113,8 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// Where it starts, in elements.
     pub offset: usize,
+    /// What it is for.
+    pub role: Role,
 }
 
 impl Tensor {
@@ -131,11 +168,18 @@ pub struct Plan {
     pub programs: Vec<Program>,
     /// How many steps the table holds.
     pub step_capacity: usize,
+    /// The formulas that its kernels are filled with.
+    pub formulas: Formulas,
 }
 
 impl Plan {
     /// The table of steps.
     pub const STEPS: Buf = Buf(0);
+
+    /// The buffer of a number.
+    pub(crate) fn buf(number: usize) -> Buf {
+        Buf(number)
+    }
 
     /// A buffer's name, type and length.
     pub fn buffer(&self, buf: Buf) -> &Buffer {
@@ -169,7 +213,8 @@ impl Builder {
     pub fn new(members: usize, steps: usize) -> Self {
         let row = Step::words(members);
         let step_capacity = steps.clamp(1, (STEP_TABLE_BYTES / 4 / row).max(1));
-        let mut builder = Builder { plan: Plan { members, buffers: Vec::new(), programs: Vec::new(), step_capacity } };
+        let mut builder =
+            Builder { plan: Plan { members, buffers: Vec::new(), programs: Vec::new(), step_capacity, formulas: Formulas::none() } };
         builder.buffer("steps", Kind::U32, Step::header(members) + row * step_capacity);
         builder
     }
@@ -178,6 +223,29 @@ impl Builder {
     pub fn buffer(&mut self, name: impl Into<String>, kind: Kind, len: usize) -> Buf {
         self.plan.buffers.push(Buffer { name: name.into(), kind, len: len.max(4).next_multiple_of(4) });
         Buf(self.plan.buffers.len() - 1)
+    }
+
+    /// The number by which kernels call an activation; 0 for none.
+    pub fn activation(&mut self, formula: Option<&Arc<dyn Pointwise>>) -> u32 {
+        let Some(formula) = formula else { return 0 };
+        let known = &mut self.plan.formulas.activations;
+        let same = |other: &Arc<dyn Pointwise>| (other.wgsl(), other.wgsl_slope()) == (formula.wgsl(), formula.wgsl_slope());
+        let at = known.iter().position(same).unwrap_or_else(|| {
+            known.push(Arc::clone(formula));
+            known.len() - 1
+        });
+        at as u32 + 1
+    }
+
+    /// The number by which kernels call a loss.
+    pub fn loss(&mut self, formula: &Arc<dyn PointLoss>) -> u32 {
+        self.plan.formulas.losses.push(Arc::clone(formula));
+        self.plan.formulas.losses.len() as u32 - 1
+    }
+
+    /// Fills the kernels with these formulas, by their place in the list.
+    pub fn formulas(&mut self, formulas: &Formulas) {
+        self.plan.formulas = formulas.clone();
     }
 
     /// Starts a program: dispatches added from now on belong to it.
@@ -195,16 +263,6 @@ impl Builder {
     pub fn dispatch_words(&mut self, kernel: &'static KernelInfo, words: Vec<u32>, args: &[Buf], label: impl Into<String>) {
         let program = self.plan.programs.last_mut().expect("a program was started");
         program.dispatches.push(Dispatch { kernel, words, args: args.to_vec(), label: label.into(), variant: None });
-    }
-
-    /// Dispatches of the program started last, from number `from` on: what evaluation shares with training.
-    pub fn dispatches_since(&self, from: usize) -> Vec<Dispatch> {
-        self.plan.programs.last().map(|p| p.dispatches[from..].to_vec()).unwrap_or_default()
-    }
-
-    /// Adds dispatches made before.
-    pub fn extend(&mut self, dispatches: Vec<Dispatch>) {
-        self.plan.programs.last_mut().expect("a program was started").dispatches.extend(dispatches);
     }
 
     /// Checks the plan and hands it out.
@@ -234,6 +292,6 @@ impl Builder {
 }
 
 /// The row of a kernel outside the table: what a builder method puts into a dispatch.
-pub(crate) fn row_of<K: Kernel>() -> &'static KernelInfo {
+pub(crate) const fn row_of<K: Kernel>() -> &'static KernelInfo {
     const { &KernelInfo::of::<K>() }
 }

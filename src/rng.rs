@@ -14,6 +14,8 @@ pub enum Purpose {
     Order = 3,
     /// Made-up data sets.
     Synthetic = 4,
+    /// What dropout's draws on the device begin with.
+    Dropout = 5,
 }
 
 /// A seeded generator whose numbers are fixed for good: the same on every platform and in every release.

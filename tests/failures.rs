@@ -28,7 +28,7 @@ fn model() -> Model {
 }
 
 fn trainer() -> Trainer {
-    Trainer::new(model(), Loss::CrossEntropy)
+    Trainer::new(model(), Loss::cross_entropy())
 }
 
 fn training() -> Training {
@@ -57,8 +57,8 @@ fn a_trainer_that_makes_no_sense_is_refused_before_it_starts() {
         ("beta 1", trainer().optimizer(Adam::new().betas(1.0, 0.9)), &["[optimizer] beta1", "below 1", "got 1"]),
         ("weights of another shape", trainer().weights(other), &["`0.weight`", "[4, 3]", "the model needs [4, 2]"]),
         ("weights of a deeper model", trainer().weights(deeper), &["`2.weight`", "[4, 4]", "the model needs [2, 4]"]),
-        ("no layers", Trainer::new(Model::input(2).relu(), Loss::Mse), &["no dense layer"]),
-        ("a layer without outputs", Trainer::new(Model::input(2).dense(0).dense(1), Loss::Mse), &["dense layer 1", "no outputs"]),
+        ("no layers", Trainer::new(Model::input(2).relu(), Loss::mse()), &["no dense layer"]),
+        ("a layer without outputs", Trainer::new(Model::input(2).dense(0).dense(1), Loss::mse()), &["layer 0", "no outputs"]),
     ];
     for (what, trainer, parts) in cases {
         fails(what, trainer.build(Device::Cpu), parts, 2);
@@ -81,7 +81,7 @@ fn training_data_that_do_not_fit_are_refused() {
     fails("too many features", training().fit(&wide, &none_of(&wide), stop()), &["the data has 64 features, the model takes 2"], 2);
     let spirals = Dataset::spirals(3, 30, 1);
     fails("too many classes", training().fit(&spirals, &none_of(&spirals), stop()), &["needs 3 outputs, the model has 2"], 2);
-    let mut regression = Trainer::new(model(), Loss::Mse).build(Device::Cpu).unwrap();
+    let mut regression = Trainer::new(model(), Loss::mse()).build(Device::Cpu).unwrap();
     fails("classes for mse", regression.fit(&moons, &none, stop()), &["mse needs numbers", "use cross_entropy"], 2);
     let numbers = Targets::Values { of: vec![0.5, 1.5], names: names(["y"]) };
     let numbers = Dataset::new(table([0.0; 4], numbers).unwrap());
@@ -162,9 +162,10 @@ fn a_device_that_is_absent_is_refused_with_the_remedy() {
 #[should_panic(expected = "sgd (update) binds `grads` twice")]
 fn a_dispatch_that_binds_a_buffer_twice_is_a_fault_of_the_crate() {
     let mut builder = Builder::new(1, 1);
-    let [scalars, grads] = ["scalars", "grads"].map(|name| builder.buffer(name, Kind::F32, 64));
+    let [scalars, grads, decays] = ["scalars", "grads", "decays"].map(|name| builder.buffer(name, Kind::F32, 64));
     builder.program("train");
-    builder.dispatch(&update::Sgd { arena4: 16, members: 1, beta1: 0.0, beta2: 0.0, epsilon: 0.0 }, &[scalars, grads, grads], "update");
+    let sgd = update::Sgd { arena4: 16, members: 1, h0: 0.0, h1: 0.0, h2: 0.0, l2: 0.0, decoupled: 0.0 };
+    builder.dispatch(&sgd, &[scalars, grads, grads, decays], "update");
     let _refused = builder.finish();
 }
 
@@ -173,7 +174,7 @@ fn a_plan_that_loops_too_long_for_some_driver_is_refused() {
     let wide = Model::input(2).dense(4).dense(60_000);
     let targets = Targets::Values { of: vec![0.0; 120_000], names: (0..60_000).map(|i| format!("y{i}")).collect() };
     let data = Dataset::new(table([0.0; 4], targets).unwrap());
-    let mut training = Trainer::new(wide, Loss::Mse).build(Device::Cpu).unwrap();
+    let mut training = Trainer::new(wide, Loss::mse()).build(Device::Cpu).unwrap();
     fails(
         "60,000 outputs",
         training.fit(&data, &none_of(&data), Stop::after(1)),

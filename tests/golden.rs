@@ -1,17 +1,18 @@
-//! PyTorch's numbers (`tests/golden`) against ours: losses and their slopes, back-propagation, 20 steps of every optimizer.
+//! PyTorch's numbers (`tests/golden`) against ours: losses and their slopes, back-propagation, 50 steps of every optimizer.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
 
 use gradus::exec::Executor;
 use gradus::exec::cpu::Cpu;
-use gradus::kernel::{Rate, Step};
-use gradus::kernels::elementwise_loss::{self, ElementwiseLoss};
+use gradus::kernel::{Part, Rate, Row, Step};
+use gradus::kernels::elementwise_loss::ElementwiseLoss;
+use gradus::kernels::gaussian_nll::GaussianNll;
 use gradus::kernels::softmax_cross_entropy::SoftmaxCrossEntropy;
 use gradus::model::{Compiled, Spec};
-use gradus::optim::Optimizer;
+use gradus::optim::{Decays, Optimizer};
 use gradus::plan::{Builder, Kind, Plan, padded};
-use gradus::{Activation, Adam, Clip, Loss, Model, Momentum, Sgd};
+use gradus::{Activation, Clip, Loss, Model, Sgd};
 use serde_json::Value;
 
 /// An executor, and how far it may be from numbers in `f64`.
@@ -22,9 +23,9 @@ struct Judged<'a> {
     loss: f64,
     /// Of a tensor of gradients: ‖ours − theirs‖ / ‖theirs‖.
     gradient: f64,
-    /// Of a run of 20 steps: losses, norms, and ‖ours − theirs‖ / ‖theirs‖ of a weight.
+    /// Of a run of 50 steps: losses, norms, and ‖ours − theirs‖ / ‖theirs‖ of a weight.
     run: f64,
-    /// The same with Adam: it divides by small gradients, and its bias corrections reach the executor in `f32`.
+    /// The same with Adam and its kin: they divide by small gradients or take signs, and bias corrections reach the executor in `f32`.
     adam: f64,
 }
 
@@ -127,24 +128,35 @@ impl Worst {
 /// Runs one loss kernel alone and gives the mean loss and the slope.
 fn loss_and_slope(judged: &Judged<'_>, case: &Value) -> (f64, Vec<f64>) {
     let (rows, outputs, stride) = (size(&case["rows"]), size(&case["outputs"]), padded(size(&case["outputs"])));
+    let loss = Loss::named(case["loss"].as_str().unwrap()).unwrap();
+    let class = loss.name() == "cross_entropy";
+    let targets_len = if class { rows } else { case["targets"].as_array().unwrap().len() };
     let mut builder = Builder::new(1, 1);
     let predictions = builder.buffer("predictions", Kind::F32, rows * stride);
-    let class = case["loss"] == "cross_entropy";
-    let targets = builder.buffer("targets", if class { Kind::U32 } else { Kind::F32 }, if class { rows } else { rows * outputs });
+    let targets = builder.buffer("targets", if class { Kind::U32 } else { Kind::F32 }, targets_len);
     let order = builder.buffer("order", Kind::U32, rows);
     let delta = builder.buffer("delta", Kind::F32, rows * stride);
-    let loss = builder.buffer("loss", Kind::F32, rows);
+    let row_loss = builder.buffer("loss", Kind::F32, rows);
+    let weights = builder.buffer("weights", Kind::F32, rows);
+    let class_weights = builder.buffer("class weights", Kind::F32, outputs);
+    let kind = loss.formula().map(|formula| builder.loss(&formula));
     let program = builder.program("loss");
-    let args = [predictions, targets, order, delta, loss];
+    let args = [predictions, targets, order, delta, row_loss, weights, class_weights];
     let (r, o, s) = (rows as u32, outputs as u32, stride as u32);
-    match elementwise_loss::TABLE.iter().position(|row| case["loss"] == row.name) {
+    let weighted = u32::from(!case["weights"].is_null());
+    match kind {
         Some(kind) => {
-            let kernel = ElementwiseLoss { rows: r, outputs: o, stride: s, order_stride: r, members: 1, kind: kind as u32 };
+            let kernel = ElementwiseLoss { rows: r, outputs: o, stride: s, order_stride: r, members: 1, kind, weighted };
+            builder.dispatch(&kernel, &args[..6], "loss");
+        }
+        None if class => {
+            let smoothing = case["smoothing"].as_f64().unwrap() as f32;
+            let kernel = SoftmaxCrossEntropy { rows: r, outputs: o, stride: s, order_stride: r, members: 1, smoothing, weighted };
             builder.dispatch(&kernel, &args, "loss");
         }
         None => {
-            assert!(class, "no kernel for {}", case["loss"]);
-            builder.dispatch(&SoftmaxCrossEntropy { rows: r, outputs: o, stride: s, order_stride: r, members: 1 }, &args, "loss");
+            let kernel = GaussianNll { rows: r, outputs: o / 2, stride: s, order_stride: r, members: 1, weighted };
+            builder.dispatch(&kernel, &args[..6], "loss");
         }
     }
     let mut executor = (judged.open)(builder.finish().unwrap());
@@ -154,17 +166,22 @@ fn loss_and_slope(judged: &Judged<'_>, case: &Value) -> (f64, Vec<f64>) {
         false => executor.write(targets, 0, &exact(&case["targets"])).unwrap(),
     }
     executor.write_words(order, 0, &(0..r).collect::<Vec<_>>()).unwrap();
+    let given = |value: &Value, len: usize| if value.is_null() { vec![1.0; len] } else { exact(value) };
+    executor.write(weights, 0, &given(&case["weights"], rows)).unwrap();
+    executor.write(class_weights, 0, &given(&case["class_weights"], outputs)).unwrap();
+    let total = case["total"].as_f64().unwrap();
     let mut table = Step::table(1);
-    Step::push(&mut table, rows, 0, 0, 0, &[Rate::default()]);
+    let rates = [[0.0, 1.0, 1.0, total as f32]];
+    Step::push(&mut table, &Row { rows, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &rates });
     executor.run(program, &table).unwrap();
-    let value = executor.read_wide(loss, 0, rows).unwrap().iter().sum::<f64>() / rows as f64;
+    let value = executor.read_wide(row_loss, 0, rows).unwrap().iter().sum::<f64>() / total;
     (value, unpad(&executor.read_wide(delta, 0, rows * stride).unwrap(), outputs))
 }
 
 fn check_losses(judged: &Judged<'_>) {
     let golden = golden("losses.json");
     let cases = golden["cases"].as_array().unwrap();
-    assert!(cases.len() >= 38, "{} cases", cases.len());
+    assert!(cases.len() >= 180, "{} cases", cases.len());
     let (mut values, mut slopes) = (Worst::default(), Worst::default());
     for case in cases {
         let (value, slope) = loss_and_slope(judged, case);
@@ -199,9 +216,16 @@ impl Net {
         let compiled = spec.model.compile(spec).unwrap();
         let mut executor = (judged.open)(compiled.plan.clone());
         executor.write(compiled.features, 0, &pad(&exact(x), spec.model.inputs())).unwrap();
-        match spec.loss {
-            Loss::CrossEntropy => executor.write_words(compiled.targets, 0, &classes(y)).unwrap(),
-            _ => executor.write(compiled.targets, 0, &exact(y)).unwrap(),
+        match (compiled.classes, compiled.values) {
+            (Some(of), _) => {
+                executor.write_words(of, 0, &classes(y)).unwrap();
+                executor.write(compiled.class_weights, 0, &vec![1.0; spec.model.outputs()]).unwrap();
+            }
+            (None, Some(of)) => executor.write(of, 0, &exact(y)).unwrap(),
+            (None, None) => panic!("a loss without targets"),
+        }
+        if let (Some(decays), Some(optimizer)) = (compiled.decays, spec.optimizer) {
+            executor.write(decays, 0, &compiled.decaying(optimizer.decaying())).unwrap();
         }
         let mut arena = vec![0.0; compiled.arena];
         assert_eq!(weights.as_object().unwrap().len(), compiled.tensors.len());
@@ -210,6 +234,9 @@ impl Net {
         }
         for member in 0..spec.members {
             executor.write(compiled.params, member * compiled.arena, &arena).unwrap();
+            if let Some(average) = compiled.average {
+                executor.write(average, member * compiled.arena, &arena).unwrap();
+            }
         }
         Net { compiled, executor, members: spec.members }
     }
@@ -217,7 +244,8 @@ impl Net {
     fn train(&mut self, steps: &[(usize, usize, usize, Rate)]) {
         let mut table = Step::table(self.members);
         for &(rows, start, slot, rate) in steps {
-            Step::push(&mut table, rows, start, slot, slot as u32, &vec![rate; self.members]);
+            let rates = vec![rate; self.members];
+            Step::push(&mut table, &Row { rows, start, slot, number: slot as u32, part: Part::WHOLE, rates: &rates });
         }
         self.executor.run(self.compiled.train.unwrap(), &table).unwrap();
     }
@@ -231,31 +259,23 @@ impl Net {
 fn check_gradients(judged: &Judged<'_>) {
     let golden = golden("dense.json");
     let cases = golden["cases"].as_array().unwrap();
-    assert!(cases.len() >= 11, "{} cases", cases.len());
-    assert_eq!(golden["leaky_relu_slope"].as_f64().unwrap(), f64::from(Activation::named("leaky_relu").unwrap().parameter()));
-    let optimizer: Optimizer = Sgd::new().into();
+    assert!(cases.len() >= 27, "{} cases", cases.len());
+    let leaky = Activation::named("leaky_relu").unwrap().parameter().unwrap();
+    assert_eq!(golden["leaky_relu_slope"].as_f64().unwrap(), f64::from(leaky));
+    let optimizer = Sgd::new();
     let (mut outputs, mut losses, mut gradients) = (Worst::default(), Worst::default(), Worst::default());
     for case in cases {
         let (model, rows) = (model(&case["sizes"], &case["activations"]), size(&case["rows"]));
         let loss = Loss::named(case["loss"].as_str().unwrap()).unwrap();
         // a full batch, and a short one of a larger plan; alone, and as three members
         for (batch, members) in [(rows, 1), (rows, 3), (rows + 6, 1), (rows + 6, 3)] {
-            let spec = Spec {
-                model: &model,
-                loss,
-                optimizer: Some(&optimizer),
-                clip: Clip::None,
-                batch,
-                members,
-                data_rows: rows,
-                byte_scale: None,
-                order: batch,
-            };
+            let classes = (loss.name() == "cross_entropy").then_some(model.outputs());
+            let spec = Spec { optimizer: Some(&optimizer), members, data_rows: rows, classes, ..Spec::new(&model, &loss, batch) };
             let mut net = Net::new(judged, &spec, &case["x"], &case["y"], &case["weights"]);
             for member in 0..members {
                 net.executor.write_words(net.compiled.order, member * batch, &(0..rows as u32).collect::<Vec<_>>()).unwrap();
             }
-            net.train(&[(rows, 0, 0, [0.0, 1.0, 1.0, 0.0])]);
+            net.train(&[(rows, 0, 0, [0.0, 1.0, 1.0, rows as f32])]);
             for member in 0..members {
                 let name = |what: &str| format!("{}, {what} of {}, batch {batch}, member {member} of {members}", judged.name, case["name"]);
                 let k = model.outputs();
@@ -278,13 +298,24 @@ fn check_gradients(judged: &Judged<'_>) {
 }
 
 fn optimizer(of: &Value) -> Optimizer {
-    let number = |key: &str| of[key].as_f64().unwrap();
-    match of["type"].as_str().unwrap() {
-        "sgd" => Sgd::new().lr(number("lr")).into(),
-        "momentum" => Momentum::new().lr(number("lr")).beta(number("momentum")).into(),
-        "adam" => Adam::new().lr(number("lr")).betas(number("beta1"), number("beta2")).epsilon(number("eps")).into(),
-        other => panic!("no optimizer {other}"),
+    let mut optimizer = Optimizer::named(of["type"].as_str().unwrap()).unwrap().weight_decay(0.0);
+    for (key, value) in of.as_object().unwrap() {
+        let number = || value.as_f64().unwrap();
+        optimizer = match key.as_str() {
+            "type" => optimizer,
+            "lr" => optimizer.lr(number()),
+            "l2" => optimizer.l2(number()),
+            "weight_decay" => optimizer.weight_decay(number()),
+            "decay_all" => optimizer.decays(Decays::All),
+            "average" => optimizer.average(number()),
+            key => {
+                let hyper = optimizer.info().keys.iter().find(|hyper| hyper.name == key).unwrap_or_else(|| panic!("no key {key}"));
+                optimizer.set(hyper.name, number())
+            }
+        };
     }
+    optimizer.check().unwrap();
+    optimizer
 }
 
 fn check_trajectories(judged: &Judged<'_>) {
@@ -292,36 +323,34 @@ fn check_trajectories(judged: &Judged<'_>) {
     let (model, batch, steps) = (model(&golden["sizes"], &golden["activations"]), size(&golden["batch"]), size(&golden["steps"]));
     let batches: Vec<_> = golden["batches"].as_array().unwrap().iter().map(|b| (size(&b[0]), size(&b[1]))).collect();
     let runs = golden["runs"].as_array().unwrap();
-    assert!(runs.len() >= 9, "{} runs", runs.len());
+    assert!(runs.len() >= 28, "{} runs", runs.len());
     let [mut of_run, mut of_adam] = [(); 2].map(|()| [Worst::default(), Worst::default(), Worst::default()]);
     for run in runs {
         let optimizer = optimizer(&run["optimizer"]);
-        let (allowed, [losses, norms, weights]) = match optimizer.rule().name() {
-            "adam" => (judged.adam, &mut of_adam),
-            _ => (judged.run, &mut of_run),
+        let (allowed, [losses, norms, weights]) = match optimizer.name() {
+            "sgd" | "momentum" | "nesterov" => (judged.run, &mut of_run),
+            _ => (judged.adam, &mut of_adam),
         };
         let clip = Clip::new(run["clip"]["value"].as_f64(), run["clip"]["norm"].as_f64());
+        let loss = Loss::named(golden["loss"].as_str().unwrap()).unwrap();
         let spec = Spec {
-            model: &model,
-            loss: Loss::named(golden["loss"].as_str().unwrap()).unwrap(),
             optimizer: Some(&optimizer),
             clip,
-            batch,
-            members: 1,
             data_rows: size(&golden["rows"]),
-            byte_scale: None,
             order: steps * batch,
+            classes: Some(model.outputs()),
+            ..Spec::new(&model, &loss, batch)
         };
         let mut net = Net::new(judged, &spec, &golden["x"], &golden["y"], &golden["start"]);
         net.executor.write_words(net.compiled.order, 0, &(0..spec.data_rows as u32).collect::<Vec<_>>()).unwrap();
-        let name = |what: &str| format!("{}, {what} of {} clipped by {}", judged.name, optimizer.rule().name(), run["clip"]);
+        let name = |what: &str| format!("{}, {what} of {} clipped by {}", judged.name, run["optimizer"], run["clip"]);
         // the norm of the log is the one that norm clipping is about to see
         let theirs = list(&run[if clip.value().is_some() { "clipped_norms" } else { "gradient_norms" }]);
         let table: Vec<_> = (0..steps)
             .map(|step| {
                 let (from, to) = batches[step % batches.len()];
-                let [c1, c2] = optimizer.rule().corrections(step as u64 + 1);
-                (to - from, from, step, [optimizer.rule().lr() as f32, c1 as f32, c2 as f32, 0.0])
+                let [c1, c2] = optimizer.corrections(step as u64 + 1);
+                (to - from, from, step, [optimizer.rate() as f32, c1 as f32, c2 as f32, (to - from) as f32])
             })
             .collect();
         let mut done = 0;
@@ -335,7 +364,8 @@ fn check_trajectories(judged: &Judged<'_>) {
                 norms.tensor(&[norm], &theirs[step..=step], allowed, || at("norm"));
             }
             done = until;
-            let arena = net.executor.read_wide(net.compiled.params, 0, net.compiled.arena).unwrap();
+            let judged_buf = net.compiled.average.unwrap_or(net.compiled.params);
+            let arena = net.executor.read_wide(judged_buf, 0, net.compiled.arena).unwrap();
             for tensor in &net.compiled.tensors {
                 let theirs = list(&run["weights"][kept][&tensor.name]);
                 weights.tensor(&tensor.unpack(&arena), &theirs, allowed, || format!("{} after step {kept}", name(&tensor.name)));
@@ -343,7 +373,7 @@ fn check_trajectories(judged: &Judged<'_>) {
         }
         assert_eq!(done, steps, "the last weights are those of the last step");
     }
-    for (kind, worst) in [("sgd and momentum", of_run), ("adam", of_adam)] {
+    for (kind, worst) in [("sgd and its momenta", of_run), ("those that divide or take signs", of_adam)] {
         for (what, worst) in ["losses", "norms of gradients", "weights"].into_iter().zip(worst) {
             worst.print(judged, &format!("{what} of {steps} steps of {kind}"));
         }

@@ -34,7 +34,7 @@ fn devices() -> Vec<OpenDevice> {
 }
 
 fn classifier(inputs: usize, classes: usize) -> Trainer {
-    Trainer::new(Model::input(inputs).dense(16).relu().dense(16).tanh().dense(classes), Loss::CrossEntropy)
+    Trainer::new(Model::input(inputs).dense(16).relu().dense(16).tanh().dense(classes), Loss::cross_entropy())
 }
 
 /// Digits with features of mean 0 and deviation 1.
@@ -87,7 +87,7 @@ fn spirals_and_moons_are_told_apart() {
     for (name, data, classes, wanted) in [("spirals", Dataset::spirals(3, 600, 7), 3, 0.93), ("moons", Dataset::moons(400, 7), 2, 0.98)] {
         let (train, valid) = data.split(0.75);
         let model = Model::input(2).dense(64).relu().dense(32).relu().dense(classes);
-        let trainer = Trainer::new(model, Loss::CrossEntropy).schedule(Schedule::cosine(1e-2).warmup(0.05)).batch(64).seed(7);
+        let trainer = Trainer::new(model, Loss::cross_entropy()).schedule(Schedule::cosine(1e-2).warmup(0.05)).batch(64).seed(7);
         let mut training = trainer.build(Device::Cpu).unwrap();
         let report = training.fit(&train, &valid, Stop::after(100)).unwrap();
         let accuracy = training.evaluate(&valid).unwrap()[0].get("accuracy").unwrap();
@@ -100,9 +100,9 @@ fn spirals_and_moons_are_told_apart() {
 fn a_sine_is_fitted_to_its_noise() {
     // the noise has a variance of 0.0025, the sine one of 0.5: no fit beats an r² of 0.995 by more than chance
     let (train, valid) = Dataset::sine(400, 7).split(0.75);
-    for loss in [Loss::Mse, Loss::Mae] {
+    for loss in [Loss::mse(), Loss::mae()] {
         let model = Model::input(1).dense(32).tanh().dense(32).tanh().dense(1);
-        let trainer = Trainer::new(model, loss).schedule(Schedule::cosine(1e-2)).batch(32);
+        let trainer = Trainer::new(model, loss.clone()).schedule(Schedule::cosine(1e-2)).batch(32);
         let mut training = trainer.build(Device::Cpu).unwrap();
         training.fit(&train, &valid, Stop::after(100)).unwrap();
         let scores = training.evaluate(&valid).unwrap().remove(0);
@@ -114,10 +114,13 @@ fn a_sine_is_fitted_to_its_noise() {
 #[test]
 fn every_optimizer_learns_with_its_defaults_and_nothing_becomes_infinite() {
     let data = digits();
-    for make in optim::TABLE {
-        let report = fit(Trainer::new(Model::input(64).dense(16).relu().dense(10), Loss::CrossEntropy).optimizer(make()), &cpu(), &data, 4);
+    for optimizer in optim::Optimizer::all() {
+        let report =
+            fit(Trainer::new(Model::input(64).dense(16).relu().dense(10), Loss::cross_entropy()).optimizer(optimizer), &cpu(), &data, 4);
         let epochs = &report.unwrap().members[0].epochs;
-        assert!(epochs[3].train_loss < 0.8 * epochs[0].train_loss, "{}: {epochs:?}", make().rule().name());
+        // Lion's usual rate is small: a step moves each weight by 1e-4
+        let share = if optimizer.name() == "lion" { 0.95 } else { 0.8 };
+        assert!(epochs[3].train_loss < share * epochs[0].train_loss, "{}: {epochs:?}", optimizer.name());
         assert!(epochs.iter().all(|epoch| epoch.grad_norm.is_finite() && epoch.grad_norm > 0.0), "{epochs:?}");
     }
 }
@@ -155,15 +158,15 @@ fn a_member_is_what_it_would_be_alone() {
     let (train, valid) = Dataset::spirals(3, 150, 3).split(0.67);
     let members = [Member { seed: 1, lr: None }, Member { seed: 2, lr: Some(3e-2) }, Member { seed: 3, lr: Some(1e-3) }];
     for device in devices() {
-        for make in optim::TABLE {
+        for optimizer in optim::Optimizer::all() {
             let run = |members: &[Member]| {
-                let trainer = classifier(2, 3).optimizer(make()).clip(Clip::Norm(0.5)).batch(32).members(members);
+                let trainer = classifier(2, 3).optimizer(optimizer).clip(Clip::Norm(0.5)).batch(32).members(members);
                 trainer.build_on(device.clone()).unwrap().fit(&train, &valid, Stop::after(5)).unwrap()
             };
             let together = run(&members);
             for (i, member) in members.iter().enumerate() {
                 let (alone, beside) = (run(&[*member]).members.remove(0), &together.members[i]);
-                let place = format!("{}, {}, member {i}", device.info(), make().rule().name());
+                let place = format!("{}, {}, member {i}", device.info(), optimizer.name());
                 assert_eq!(alone.step_losses, beside.step_losses, "{place}");
                 assert_eq!(alone.weights_hash, beside.weights_hash, "{place}");
                 let scores =
@@ -197,7 +200,7 @@ fn a_rate_far_too_large_stops_with_epoch_step_and_layer() {
     let data = Dataset::moons(100, 3);
     for device in devices() {
         let model = || Model::input(2).dense(16).relu().dense(16).relu().dense(2);
-        let trainer = || Trainer::new(model(), Loss::CrossEntropy).optimizer(Sgd::new().lr(1e30)).batch(32);
+        let trainer = || Trainer::new(model(), Loss::cross_entropy()).optimizer(Sgd::new().lr(1e30)).batch(32);
         let error = fit(trainer(), &device, &data, 2).unwrap_err();
         let Error::NonFinite { epoch, step, member, members, ref what } = error else { panic!("{}: {error}", device.info()) };
         assert_eq!((epoch, member, members), (1, 0, 1));
@@ -219,7 +222,7 @@ fn a_rate_far_too_large_stops_with_epoch_step_and_layer() {
 fn a_value_that_overflows_in_the_very_last_update_is_found() {
     // one step: loss and gradients are finite, what they make of the weights is not
     let table = Table::new(Features::F32(vec![1e3]), vec!["x".into()], Targets::Values { of: vec![1e3], names: vec!["y".into()] });
-    let trainer = Trainer::new(Model::input(1).dense(1), Loss::Mse).optimizer(Sgd::new().lr(1e38)).batch(1);
+    let trainer = Trainer::new(Model::input(1).dense(1), Loss::mse()).optimizer(Sgd::new().lr(1e38)).batch(1);
     let error = fit(trainer, &cpu(), &Dataset::new(table.unwrap()), 1).unwrap_err();
     assert!(matches!(error, Error::NonFinite { epoch: 1, step: 1, .. }), "{error}");
     assert!(error.to_string().contains("`0."), "{error}");
@@ -303,7 +306,7 @@ fn three_epochs_of_100_rows_at_32_are_those_of_plain_loops() {
     }
 
     for device in devices() {
-        let trainer = Trainer::new(model.clone(), Loss::Mse).optimizer(Momentum::new().lr(0.1)).batch(32);
+        let trainer = Trainer::new(model.clone(), Loss::mse()).optimizer(Momentum::new().lr(0.1)).batch(32);
         let report = fit(trainer.weights(start.clone()).shuffle(false), &device, &data, 3).unwrap();
         let member = report.first();
         assert_eq!(member.epochs.iter().map(|epoch| epoch.steps).collect::<Vec<_>>(), [4, 8, 12]);
@@ -330,7 +333,7 @@ fn three_epochs_of_100_rows_at_32_are_those_of_plain_loops() {
 fn curves_on_every_adapter_are_those_of_the_cpu_path() {
     let data = digits();
     let run = |device: &OpenDevice| {
-        let trainer = Trainer::new(Model::input(64).dense(32).relu().dense(10), Loss::CrossEntropy);
+        let trainer = Trainer::new(Model::input(64).dense(32).relu().dense(10), Loss::cross_entropy());
         fit(trainer.optimizer(Adam::new()).clip(Clip::Norm(1.0)).batch(32).seed(7), device, &data, 2).unwrap().members.remove(0).step_losses
     };
     let wanted = run(&cpu());
@@ -353,8 +356,11 @@ fn events_tell_of_every_epoch_and_its_progress() {
     let report = training.fit_with(&train, &valid, Stop::after(2), |event| match event {
         Event::Progress { epoch, step, steps, rows } => done.push((*epoch, *step, *steps, *rows)),
         Event::Epoch { records, .. } => epochs.push(records[0].clone()),
+        _ => {}
     });
     assert_eq!(epochs, report.unwrap().members[0].epochs);
+    assert!(done.is_sorted(), "{done:?}");
+    done.retain(|(_, step, steps, _)| step == steps);
     assert_eq!(done, [(1, 4, 4, 100), (2, 4, 4, 100)]);
 }
 

@@ -166,8 +166,8 @@ fn glsl(shader: &Shader, version: glsl::Version) -> Result<Vec<u8>, String> {
 /// Calls `check` for each entry point of each kernel, by the names of both; fails with all that it said.
 fn for_each_entry(mut check: impl FnMut(&str, &str, &Shader) -> Vec<String>) {
     let (mut faults, mut seen) = (Vec::new(), 0);
-    for kernel in kernels::ALL {
-        match Shader::all(&kernel.wgsl()) {
+    for kernel in kernels::all() {
+        match Shader::all(&kernel.wgsl(&kernels::formulas())) {
             Err(e) => faults.push(format!("{}: naga refuses it\n{e}", kernel.name)),
             Ok(shaders) => {
                 let entries = kernel.entries();
@@ -180,7 +180,7 @@ fn for_each_entry(mut check: impl FnMut(&str, &str, &Shader) -> Vec<String>) {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(seen >= kernels::ALL.len(), "{} kernels have but {seen} entry points", kernels::ALL.len());
+    assert!(seen >= kernels::all().count(), "{} kernels have but {seen} entry points", kernels::all().count());
 }
 
 #[test]
@@ -213,8 +213,9 @@ fn every_kernel_keeps_within_the_limits_that_every_adapter_grants() {
 #[test]
 fn the_table_and_the_modules_have_the_same_entry_points() {
     let (mut listed, mut written) = (BTreeSet::new(), BTreeSet::new());
-    for kernel in kernels::ALL {
-        let own: BTreeSet<_> = Shader::all(&kernel.wgsl()).unwrap_or_default().iter().map(|shader| shader.entry().name.clone()).collect();
+    for kernel in kernels::all() {
+        let own: BTreeSet<_> =
+            Shader::all(&kernel.wgsl(&kernels::formulas())).unwrap_or_default().iter().map(|shader| shader.entry().name.clone()).collect();
         for entry in kernel.entries() {
             assert!(own.contains(&entry), "{}: its WGSL has no entry point `{entry}`: it has {own:?}", kernel.name);
             assert!(listed.insert(entry.clone()), "{}: the entry point `{entry}` is listed twice", kernel.name);
@@ -227,8 +228,8 @@ fn the_table_and_the_modules_have_the_same_entry_points() {
 
 #[test]
 fn uniforms_have_the_same_fields_in_rust_and_in_wgsl() {
-    for kernel in kernels::ALL {
-        for shader in Shader::all(&kernel.wgsl()).unwrap_or_default() {
+    for kernel in kernels::all() {
+        for shader in Shader::all(&kernel.wgsl(&kernels::formulas())).unwrap_or_default() {
             let entry = shader.entry().name.clone();
             if !kernel.entries().contains(&entry) {
                 continue;

@@ -1,5 +1,8 @@
 //! The arguments of the binary: its commands, their options and their help.
 
+use super::gradcheck::Gradcheck;
+use super::lr_find::LrFind;
+use super::plot::Plot;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -36,6 +39,12 @@ pub enum Command {
     Parity(Parity),
     /// See what a config would do: shapes, parameters, memory, dispatches; nothing is trained
     Check(Check),
+    /// Find the learning rate to begin with, from one short sweep
+    LrFind(LrFind),
+    /// Compare back-propagation with finite differences in f64, tensor by tensor
+    Gradcheck(Gradcheck),
+    /// Draw losses, activations, schedules, a plan or a run into an SVG file
+    Plot(Plot),
 }
 
 const CONFIG: &str = "A TOML file, or a built-in data set: digits, spirals, moons, sine";
@@ -226,7 +235,7 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in ["train", "eval", "predict", "devices", "parity", "check"] {
+        for command in ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "plot"] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

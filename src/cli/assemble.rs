@@ -1,19 +1,15 @@
 //! From a config to what the library takes: data, model, trainer.
 
-use super::config::{self, BuiltIn, Column, Columns as Selected, Config, Source};
+use super::config::{BuiltIn, Column, Columns as Selected, Config, Source};
 use super::run::{Preprocess, Run};
-use crate::Clip;
 use crate::data::{
-    self, Columns, CsvOptions, Dataset, Scaler, Scaling, Select, Split, Table, TargetColumn, Targets, column_name, read_csv, read_csv_for,
+    Columns, CsvOptions, Dataset, Scaler, Select, Split, Table, TargetColumn, Targets, column_name, read_csv, read_csv_for,
     read_idx_folder, read_idx_images, read_idx_pair,
 };
 use crate::error::{Error, Place, Result};
-use crate::kernels::activation::Activation;
 use crate::loss::Loss;
-use crate::model::{Dist, Fan, Init, Layer, Model, Weights};
-use crate::optim::{Adam, Momentum, Optimizer, Sgd};
-use crate::schedule::{Schedule, Shape, Unit, Warmup};
-use crate::train::{EarlyStopping, Mode, Monitor, Remainder, Stop, Trainer};
+use crate::model::{Layer, Model, Weights};
+use crate::train::{ClassWeights, Stop, Trainer};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +23,8 @@ pub(super) struct Prepared {
     pub(super) test: Dataset,
     /// How features were scaled.
     pub(super) scaler: Option<Scaler>,
+    /// What the classes weigh in the loss, where not all alike.
+    pub(super) class_weights: Option<Vec<f32>>,
     /// The hash of the table as it was read.
     pub(super) hash: String,
 }
@@ -41,15 +39,12 @@ pub(super) fn prepare(config: &Config) -> Result<Prepared> {
     let (table, own_test) = read(config)?;
     let hash = table.hash();
     Loss::for_targets(table.targets()).check(table.targets()).map_err(|e| config.error("data.target", e.to_string()))?;
-    let wanted = &config.data.split;
-    let split = Split {
-        valid: wanted.valid,
-        test: if own_test.is_some() { 0.0 } else { wanted.test },
-        stratify: wanted.stratify,
-        seed: config.seed,
-    };
+    let wanted = config.data.split;
+    let split = Split { test: if own_test.is_some() { 0.0 } else { wanted.test }, ..wanted };
     let (train, valid, mut test) = split.apply(&Dataset::new(table))?;
-    let scaler = Scaler::fit(scaling(config), &train)?;
+    let class_weights = config.data.class_weights.resolve(train.table(), train.rows());
+    let class_weights = class_weights.map_err(|e| config.error("data.class_weights", e.to_string()))?;
+    let scaler = Scaler::fit(config.data.scale, &train)?;
     let scale = |table: &Table| match &scaler {
         Some(scaler) => scaler.apply_table(table),
         None => Ok(table.clone()),
@@ -60,7 +55,7 @@ pub(super) fn prepare(config: &Config) -> Result<Prepared> {
         Some(own) => Dataset::new(scale(&own)?),
         None => test.with_table(&table),
     };
-    Ok(Prepared { train, valid, test, scaler, hash })
+    Ok(Prepared { train, valid, test, scaler, class_weights, hash })
 }
 
 fn read(config: &Config) -> Result<(Table, Option<Table>)> {
@@ -70,7 +65,7 @@ fn read(config: &Config) -> Result<(Table, Option<Table>)> {
         Source::BuiltIn(BuiltIn::Spirals) => Ok(synthetic(Dataset::spirals(SPIRALS, SYNTHETIC_ROWS, config.seed))),
         Source::BuiltIn(BuiltIn::Moons) => Ok(synthetic(Dataset::moons(SYNTHETIC_ROWS, config.seed))),
         Source::BuiltIn(BuiltIn::Sine) => Ok(synthetic(Dataset::sine(SYNTHETIC_ROWS, config.seed))),
-        Source::Table { path, test, target, features } => {
+        Source::Table { path, test, target, features, weight } => {
             let [target] = target.as_slice() else {
                 return Err(config.error("data.target", "several targets are not in this version: name one column"));
             };
@@ -81,16 +76,14 @@ fn read(config: &Config) -> Result<(Table, Option<Table>)> {
                     Selected::Only(columns) => Select::Only(words(columns)),
                     Selected::Except(columns) => Select::Exclude(words(columns)),
                 },
-                task: match config.data.task {
-                    config::Task::Auto => data::Task::Auto,
-                    config::Task::Classification => data::Task::Classification,
-                    config::Task::Regression => data::Task::Regression,
-                },
+                task: config.data.task,
+                weight: weight.as_ref().map(word),
                 ..CsvOptions::new(word(target))
             };
             let table = read_csv(path, &options)?;
             let Some(test) = test else { return Ok((table, None)) };
             let wanted = Preprocess::new(&table, column_name(path, &word(target))?, None);
+            let wanted = Preprocess { weight: weight_name(config)?, ..wanted };
             let test = read_csv_for(test, &columns(&wanted, true))?;
             Ok((table, Some(test)))
         }
@@ -114,7 +107,16 @@ fn word(column: &Column) -> String {
 /// The columns that a model wants of another file.
 fn columns(preprocess: &Preprocess, with_target: bool) -> Columns {
     let target = TargetColumn { name: preprocess.target.clone(), classes: preprocess.classes.clone() };
-    Columns { features: preprocess.features.clone(), target: with_target.then_some(target), delimiter: None }
+    let weight = preprocess.weight.clone().filter(|_| with_target);
+    Columns { features: preprocess.features.clone(), target: with_target.then_some(target), weight, delimiter: None }
+}
+
+/// What the column with the weights of the rows is called, where there is one.
+pub(super) fn weight_name(config: &Config) -> Result<Option<String>> {
+    match &config.data.source {
+        Source::Table { path, weight: Some(column), .. } => column_name(path, &word(column)).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// What the target is called.
@@ -160,104 +162,55 @@ pub(super) fn new_data(preprocess: &Preprocess, path: &Path, with_target: bool) 
 
 /// A trainer that holds a run's model with its weights.
 pub(super) fn trained(run: &Run, table: &Table) -> Result<Trainer> {
-    let model = model(&run.config, table.width(), run.preprocess.outputs());
+    let loss = loss(&run.config, &run.preprocess.targets());
+    let model = model(&run.config, table.width(), outputs(&loss, &run.preprocess.targets()));
     run.weights.check(&model)?;
-    let loss = match run.preprocess.classes {
-        Some(_) => Loss::CrossEntropy,
-        None if run.config.loss == config::Loss::Mae => Loss::Mae,
-        None => Loss::Mse,
+    let class_weights = match (&run.preprocess.class_weights, table.targets()) {
+        (Some(weights), Targets::Classes { .. }) => ClassWeights::Given(weights.iter().map(|&w| f64::from(w)).collect()),
+        _ => ClassWeights::None,
     };
-    Ok(Trainer::new(model, loss).batch(run.config.train.batch.max(EVAL_BATCH)).weights(run.weights.clone()))
+    Ok(Trainer::new(model, loss).class_weights(class_weights).batch(run.config.train.batch.max(EVAL_BATCH)).weights(run.weights.clone()))
 }
 
 /// Rows of a batch when nothing is learned: more at a time is faster.
 const EVAL_BATCH: usize = 512;
 
-fn scaling(config: &Config) -> Scaling {
-    match config.data.scale {
-        config::Scale::None => Scaling::None,
-        config::Scale::Standard => Scaling::Standard,
-        config::Scale::MinMax => Scaling::MinMax,
-        config::Scale::Robust => Scaling::Robust,
-        config::Scale::Bytes => Scaling::Bytes,
-    }
-}
-
 /// The model for so many features and outputs.
 pub(super) fn model(config: &Config, inputs: usize, outputs: usize) -> Model {
-    let mut model = Model::input(inputs);
-    for layer in config.model.layers() {
-        model = match layer {
-            config::Layer::Dense { units, activation: after, init: start, bias } => {
-                model.layer(Layer::Dense { outputs: units, bias, init: init(start) }).activation(activation(after))
-            }
-            config::Layer::Activation(alone) => model.activation(activation(alone)),
-        };
-    }
-    model.layer(Layer::Dense { outputs, bias: true, init: init(config.model.init) })
-}
-
-fn activation(activation: config::Activation) -> Activation {
-    let named = |name| Activation::named(name).unwrap_or(Activation::IDENTITY);
-    match activation {
-        config::Activation::Identity => Activation::IDENTITY,
-        config::Activation::Relu => named("relu"),
-        config::Activation::LeakyRelu { slope } => named("leaky_relu").with_parameter(slope as f32),
-        config::Activation::Sigmoid => named("sigmoid"),
-        config::Activation::Tanh => named("tanh"),
-    }
-}
-
-fn init(init: config::Init) -> Init {
-    let fan = |fan| match fan {
-        config::Fan::In => Fan::In,
-        config::Fan::Out => Fan::Out,
-        config::Fan::Avg => Fan::Avg,
-    };
-    let dist = |dist| match dist {
-        config::Dist::Normal => Dist::Normal,
-        config::Dist::Uniform => Dist::Uniform,
-    };
-    match init {
-        config::Init::Auto => Init::Auto,
-        config::Init::He { fan: f, dist: d } => Init::He { fan: fan(f), dist: dist(d) },
-        config::Init::Xavier { fan: f, dist: d } => Init::Xavier { fan: fan(f), dist: dist(d) },
-        config::Init::Normal { std } => Init::Normal { std },
-        config::Init::Zeros => Init::Zeros,
-    }
+    let hidden = config.model.layers().into_iter().fold(Model::input(inputs), Model::layer);
+    hidden.layer(Layer::Dense { outputs, bias: true, init: config.model.init })
 }
 
 /// The loss for the targets.
 pub(super) fn loss(config: &Config, targets: &Targets) -> Loss {
-    match config.loss {
-        config::Loss::Auto => Loss::for_targets(targets),
-        config::Loss::Mse => Loss::Mse,
-        config::Loss::Mae => Loss::Mae,
-        config::Loss::CrossEntropy => Loss::CrossEntropy,
+    config.loss.for_targets(targets)
+}
+
+/// How many outputs the model needs for the loss and the targets.
+pub(super) fn outputs(loss: &Loss, targets: &Targets) -> usize {
+    match targets {
+        Targets::Classes { names, .. } => loss.outputs(Some(names.len()), 0),
+        Targets::Values { names, .. } => loss.outputs(None, names.len()),
     }
 }
 
 /// The trainer for a table's features and targets.
 pub(super) fn trainer(config: &Config, table: &Table) -> Result<Trainer> {
-    let model = model(config, table.width(), table.targets().outputs());
-    let optimizer: Optimizer = match config.optimizer {
-        config::Optimizer::Sgd { lr } => Sgd::new().lr(lr).into(),
-        config::Optimizer::Momentum { lr, momentum } => Momentum::new().lr(lr).beta(momentum).into(),
-        config::Optimizer::Adam { lr, beta1, beta2, epsilon } => Adam::new().lr(lr).betas(beta1, beta2).epsilon(epsilon).into(),
-    };
     let loss = loss(config, table.targets());
     loss.check(table.targets()).map_err(|e| config.error("loss.type", e.to_string()))?;
+    let model = model(config, table.width(), outputs(&loss, table.targets()));
     let mut trainer = Trainer::new(model.clone(), loss)
-        .optimizer(optimizer)
-        .schedule(schedule(config))
-        .clip(Clip::new(config.clip.value, config.clip.norm))
+        .optimizer(config.optimizer)
+        .schedule(config.schedule.rates().clone())
+        .clip(config.clip)
         .batch(config.train.batch)
         .seed(config.seed)
         .shuffle(config.train.shuffle)
-        .remainder(match config.train.remainder {
-            config::Remainder::Keep => Remainder::Keep,
-            config::Remainder::Drop => Remainder::Drop,
-        });
+        .remainder(config.train.remainder)
+        .class_weights(config.data.class_weights.clone())
+        .accumulate(config.train.accumulate)
+        .on_nonfinite(config.train.on_nonfinite)
+        .looks(config.train.diagnose);
     if let Some(from) = &config.model.from {
         let weights = Weights::load(from)?;
         weights.check(&model).map_err(|e| config.error("model.from", format!("{}: {e}", from.display())))?;
@@ -266,42 +219,8 @@ pub(super) fn trainer(config: &Config, table: &Table) -> Result<Trainer> {
     Ok(trainer)
 }
 
-fn schedule(config: &Config) -> Schedule {
-    let shape = match config.schedule.shape {
-        config::Shape::Fixed => Shape::Fixed,
-        config::Shape::Step { drop, every } => Shape::Step { drop, every: every as usize },
-        config::Shape::Exponential { rate } => Shape::Exponential { rate },
-        config::Shape::Cosine { min } => Shape::Cosine { min },
-    };
-    let warmup = match config.schedule.warmup {
-        config::Warmup::None => Warmup::None,
-        config::Warmup::Share(share) => Warmup::Share(share),
-        config::Warmup::Count(count) => Warmup::Count(count as usize),
-    };
-    let unit = match config.schedule.unit {
-        config::Unit::Epoch => Unit::Epoch,
-        config::Unit::Step => Unit::Step,
-    };
-    Schedule::new(config.optimizer.lr(), shape).warmup_of(warmup).unit(unit)
-}
-
 /// When to stop.
 pub(super) fn stop(config: &Config) -> Stop {
-    let early = config.early_stopping.map(|early| EarlyStopping {
-        monitor: match early.monitor {
-            config::Monitor::TrainLoss => Monitor::TrainLoss,
-            config::Monitor::ValLoss => Monitor::ValidLoss,
-            config::Monitor::ValAccuracy => Monitor::Valid("accuracy".into()),
-        },
-        mode: match early.mode {
-            config::Mode::Auto => Mode::Auto,
-            config::Mode::Min => Mode::Min,
-            config::Mode::Max => Mode::Max,
-        },
-        patience: early.patience,
-        min_delta: early.min_delta,
-        start_epoch: early.start_epoch,
-        restore_best: early.restore_best,
-    });
-    Stop { epochs: config.train.epochs, early }
+    let (early, at, time) = (config.early_stopping.clone(), config.stop_at.clone(), config.train.time());
+    Stop { early, at, time, ..Stop::after(config.train.epochs) }
 }

@@ -5,9 +5,11 @@ use super::config::Config;
 use super::parity::lockstep_table;
 use super::progress::thousands;
 use super::{assemble, print, say};
+use crate::Activation;
 use crate::error::Result;
 use crate::exec::Device;
-use crate::model::{Compiled, Layer};
+use crate::expr::Expr;
+use crate::model::{Compiled, Layer, Model};
 use crate::parity::lockstep;
 use std::process::ExitCode;
 
@@ -19,19 +21,13 @@ pub(super) fn check(args: &Check) -> Result<ExitCode> {
     let (train, valid, test) = (data.train.len(), data.valid.len(), data.test.len());
     print(&format!("data: {train} rows to train, {valid} to validate, {test} to test, {} features", table.width()))?;
 
-    let model = assemble::model(&config, table.width(), table.targets().outputs());
-    let mut width = model.inputs();
-    for (n, layer) in model.layers().iter().enumerate() {
-        match layer {
-            Layer::Dense { outputs, bias, .. } => {
-                let count = width * outputs + if *bias { *outputs } else { 0 };
-                print(&format!("layer {n}: dense {width} → {outputs}, {} parameters", thousands(count as f64)))?;
-                width = *outputs;
-            }
-            Layer::Activation(activation) => print(&format!("layer {n}: {}", activation.name()))?,
-        }
+    let loss = assemble::loss(&config, table.targets());
+    let model = assemble::model(&config, table.width(), assemble::outputs(&loss, table.targets()));
+    layers(model.layers(), model.inputs(), "")?;
+    print(&format!("loss: {}; {} parameters", loss.name(), thousands(model.parameters() as f64)))?;
+    if let Some(slope) = loss.slope_text() {
+        print(&format!("    slope with respect to p: {slope}"))?;
     }
-    print(&format!("loss: {}; {} parameters", assemble::loss(&config, table.targets()).name(), thousands(model.parameters() as f64)))?;
 
     let mut first = assemble::trainer(&config, table)?.build_on(device.clone())?.first_step(&data.train)?;
     plan(&first.compiled)?;
@@ -40,6 +36,47 @@ pub(super) fn check(args: &Check) -> Result<ExitCode> {
     let good = lockstep_table(&rows, &device, false)?;
     say(&format!("device: {} ({})", device.info(), device.why()));
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// One line a layer; those within a block under it, numbered after it.
+fn layers(layers: &[Layer], inputs: usize, prefix: &str) -> Result<()> {
+    let mut width = inputs;
+    for (n, layer) in layers.iter().enumerate() {
+        let alone = Model::input(width).layer(layer.clone());
+        let behind = alone.outputs();
+        let what = match layer {
+            Layer::Dense { bias, .. } => format!("dense {width} → {behind}{}", if *bias { "" } else { " without bias" }),
+            Layer::BatchNorm { epsilon, momentum } => format!("batch_norm {width}, epsilon {epsilon:e}, momentum {momentum}"),
+            Layer::LayerNorm { epsilon } => format!("layer_norm {width}, epsilon {epsilon:e}"),
+            Layer::Dropout { rate } => format!("dropout {rate}"),
+            Layer::Residual { .. } if behind != width => format!("residual {width} → {behind}, with a projection"),
+            Layer::Residual { .. } => format!("residual {width}"),
+            Layer::Activation(activation) => shown(activation),
+            other => other.name().to_string(),
+        };
+        let count = match alone.parameters() {
+            0 => String::new(),
+            count => format!(", {} parameters", thousands(count as f64)),
+        };
+        let indent = "    ".repeat(prefix.matches('.').count());
+        print(&format!("{indent}layer {prefix}{n}: {what}{count}"))?;
+        if let Layer::Residual { layers: inner, .. } = layer {
+            self::layers(inner, width, &format!("{prefix}{n}."))?;
+        }
+        width = behind;
+    }
+    Ok(())
+}
+
+/// An activation with its parameter; an expression with its slope.
+fn shown(activation: &Activation) -> String {
+    let name = activation.name();
+    let slope = || Expr::parse(name, &["z"]).ok()?.derivative("z").ok();
+    match activation.parameter() {
+        Some(parameter) => format!("{name} {parameter}"),
+        None if activation.is_custom() => slope().map_or_else(|| name.to_string(), |slope| format!("{name}, slope {slope}")),
+        None => name.to_string(),
+    }
 }
 
 fn plan(compiled: &Compiled) -> Result<()> {

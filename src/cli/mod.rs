@@ -1,12 +1,16 @@
 //! The command line: arguments, configuration, commands. Everything that prints lives here.
 
+mod answers;
 pub mod args;
 mod assemble;
 mod check;
 pub mod config;
 mod devices;
 mod eval;
+mod gradcheck;
+mod lr_find;
 mod parity;
+mod plot;
 mod predict;
 mod progress;
 mod run;
@@ -27,6 +31,9 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::devices(&args),
         Command::Parity(args) => parity::parity(&args),
         Command::Check(args) => check::check(&args),
+        Command::LrFind(args) => lr_find::lr_find(&args),
+        Command::Gradcheck(args) => gradcheck::gradcheck(&args),
+        Command::Plot(args) => plot::plot(&args),
     };
     match outcome {
         Ok(code) => code,

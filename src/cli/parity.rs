@@ -6,7 +6,7 @@ use super::{assemble, print, say};
 use crate::error::{Error, Result};
 use crate::exec::{Device, OpenDevice};
 use crate::kernel::KernelInfo;
-use crate::kernels::{self, ALL};
+use crate::kernels;
 use crate::parity::{LockstepRow, Outcome, check_kernel, lockstep};
 use serde_json::json;
 use std::process::ExitCode;
@@ -65,11 +65,11 @@ fn adapters() -> Result<Vec<OpenDevice>> {
 
 fn wanted(names: &[String]) -> Result<Vec<&'static KernelInfo>> {
     if names.is_empty() {
-        return Ok(ALL.iter().collect());
+        return Ok(kernels::all().collect());
     }
     let find = |name: &String| {
         kernels::named(name).ok_or_else(|| {
-            let all: Vec<_> = ALL.iter().map(|k| k.name).collect();
+            let all: Vec<_> = kernels::all().map(|k| k.name).collect();
             Error::input(format!("there is no kernel `{name}`: there are {}", all.join(", ")))
         })
     };

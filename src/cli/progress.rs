@@ -36,7 +36,13 @@ impl Progress {
                     self.bar.set_message(format!("epoch {}/{}{}", record.epoch, self.epochs, self.said));
                 }
             }
+            Event::Diagnosis { .. } | Event::Rollback { .. } => {}
         }
+    }
+
+    /// Says something while the bar is out of the way.
+    pub(super) fn aside(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
     }
 
     /// Takes the bar away.

@@ -1,8 +1,9 @@
-//! The run folder: `config.toml`, `manifest.json`, `metrics.csv`, `model.safetensors`; written once, read by `eval` and `predict`.
+//! The run folder: `config.toml`, `manifest.json`, `metrics.csv`, `flow.csv`, `model.safetensors`; written once, read by `eval` and `predict`.
 
 use super::config::Config;
 use crate::data::{Scaler, Table, Targets};
 use crate::error::{Error, Place, Result};
+use crate::flow::{Flow, LayerFlow};
 use crate::model::Weights;
 use crate::train::EpochRecord;
 use serde_json::{Map, Value, json};
@@ -49,6 +50,7 @@ fn is_empty(path: &Path) -> bool {
 const CONFIG: &str = "config.toml";
 const MANIFEST: &str = "manifest.json";
 const METRICS: &str = "metrics.csv";
+const FLOW: &str = "flow.csv";
 const MODEL: &str = "model.safetensors";
 
 /// Writes the config as it was resolved.
@@ -61,6 +63,10 @@ pub(super) fn write_metrics(folder: &Path, epochs: &[EpochRecord]) -> Result<()>
     let path = folder.join(METRICS);
     let names: Vec<_> = epochs.first().and_then(|e| e.valid.as_ref()).map(|v| v.metrics.iter().map(|m| m.0).collect()).unwrap_or_default();
     let mut text = String::from("epoch,steps,lr,train_loss,grad_norm");
+    let skips = epochs.iter().any(|e| e.skipped > 0);
+    if skips {
+        text += ",skipped";
+    }
     if epochs.iter().any(|e| e.valid.is_some()) {
         text += ",val_loss";
         names.iter().for_each(|name| text += &format!(",val_{name}"));
@@ -68,11 +74,37 @@ pub(super) fn write_metrics(folder: &Path, epochs: &[EpochRecord]) -> Result<()>
     text += ",seconds\n";
     for epoch in epochs {
         text += &format!("{},{},{:e},{},{}", epoch.epoch, epoch.steps, epoch.lr as f32, epoch.train_loss, epoch.grad_norm);
+        if skips {
+            text += &format!(",{}", epoch.skipped);
+        }
         if let Some(valid) = &epoch.valid {
             text += &format!(",{}", valid.loss);
             valid.metrics.iter().for_each(|(_, value)| text += &format!(",{value}"));
         }
         text += &format!(",{:.3}\n", epoch.seconds);
+    }
+    write(&path, &text)
+}
+
+/// Writes one line a layer for each look at the flow of gradients; no file where there was none.
+pub(super) fn write_flow(folder: &Path, flows: &[Flow]) -> Result<()> {
+    let path = folder.join(FLOW);
+    if flows.is_empty() {
+        // of the run that this one replaces
+        return match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
+            _ => Ok(()),
+        };
+    }
+    let mut text = String::from("epoch,step,layer,gradient,error,moved,mean,deviation,dead,saturated\n");
+    for flow in flows {
+        for layer in &flow.layers {
+            let LayerFlow { label, gradient, error, moved, mean, deviation, dead, saturated, .. } = layer;
+            text += &format!(
+                "{},{},{label},{gradient:e},{error:e},{moved:e},{mean:e},{deviation:e},{dead},{saturated}\n",
+                flow.epoch, flow.step
+            );
+        }
     }
     write(&path, &text)
 }
@@ -104,6 +136,10 @@ pub(super) struct Preprocess {
     pub(super) values: Vec<String>,
     /// How features are scaled.
     pub(super) scaler: Option<Scaler>,
+    /// The column with the weights of the rows, where there is one.
+    pub(super) weight: Option<String>,
+    /// What the classes weighed in the loss, where not all alike.
+    pub(super) class_weights: Option<Vec<f32>>,
 }
 
 impl Preprocess {
@@ -112,12 +148,15 @@ impl Preprocess {
             Targets::Classes { names, .. } => (Some(names.clone()), Vec::new()),
             Targets::Values { names, .. } => (None, names.clone()),
         };
-        Preprocess { features: table.names().to_vec(), target, classes, values, scaler }
+        Preprocess { features: table.names().to_vec(), target, classes, values, scaler, weight: None, class_weights: None }
     }
 
-    /// How many outputs the model has.
-    pub(super) fn outputs(&self) -> usize {
-        self.classes.as_ref().map_or(self.values.len(), Vec::len)
+    /// Targets of this kind, none of them.
+    pub(super) fn targets(&self) -> Targets {
+        match &self.classes {
+            Some(names) => Targets::Classes { of: Vec::new(), names: names.clone() },
+            None => Targets::Values { of: Vec::new(), names: self.values.clone() },
+        }
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -130,6 +169,12 @@ impl Preprocess {
         };
         if let Some(Scaler { shift, scale }) = &self.scaler {
             map.insert("scaler".into(), json!({"formula": "(x - shift) * scale", "shift": shift, "scale": scale}));
+        }
+        if let Some(weight) = &self.weight {
+            map.insert("weight".into(), json!(weight));
+        }
+        if let Some(weights) = &self.class_weights {
+            map.insert("class_weights".into(), json!(weights));
         }
         Value::Object(map)
     }
@@ -151,6 +196,8 @@ impl Preprocess {
             values: if classes.is_some() { Vec::new() } else { words(&value["values"])? },
             classes,
             scaler,
+            weight: value["weight"].as_str().map(str::to_string),
+            class_weights: numbers(&value["class_weights"]),
         })
     }
 }
@@ -181,4 +228,31 @@ pub(super) fn open(folder: &Path) -> Result<Run> {
     let preprocess = Preprocess::from_json(&manifest["preprocess"])
         .ok_or_else(|| Error::at(Place::file(&path), "`preprocess` is not as `gradus train` writes it: train again"))?;
     Ok(Run { config: Config::load(folder.join(CONFIG), &[])?, preprocess, weights: Weights::load(folder.join(MODEL))?, manifest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_steps_have_a_column_where_there_were_any() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = |epoch, skipped| EpochRecord {
+            epoch,
+            steps: 4 * epoch,
+            lr: 0.5,
+            train_loss: 0.25,
+            grad_norm: 2.0,
+            skipped,
+            valid: None,
+            seconds: 1.5,
+        };
+        let written = |epochs: &[EpochRecord]| {
+            write_metrics(folder.path(), epochs).unwrap();
+            std::fs::read_to_string(folder.path().join(METRICS)).unwrap()
+        };
+        assert_eq!(written(&[record(1, 0)]), "epoch,steps,lr,train_loss,grad_norm,seconds\n1,4,5e-1,0.25,2,1.500\n");
+        let wanted = "epoch,steps,lr,train_loss,grad_norm,skipped,seconds\n1,4,5e-1,0.25,2,0,1.500\n2,8,5e-1,0.25,2,3,1.500\n";
+        assert_eq!(written(&[record(1, 0), record(2, 3)]), wanted);
+    }
 }

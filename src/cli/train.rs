@@ -8,8 +8,9 @@ use super::run::{self, Preprocess};
 use super::{print, say};
 use crate::error::Result;
 use crate::exec::{Device, DeviceInfo};
-use crate::metrics::Scores;
-use crate::train::{MemberReport, Report};
+use crate::flow::Trouble;
+use crate::metrics::{self, Scores};
+use crate::train::{Event, MemberReport, Report};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,10 +29,21 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     let folder = run::create(args.out.as_deref().or(config.output.dir.as_deref()), config.name(), args.overwrite)?;
     talk(&format!("device: {} ({})", device.info(), device.why()));
     talk(&format!("data: {} to train, {} to validate, {} to test", rows(train.len()), rows(valid.len()), rows(test.len())));
+    if let [.., last] = training.batches(train)[..]
+        && last > config.train.batch
+    {
+        talk("batches: one row would be left over, and has no variance for batch normalisation: it joins the last batch");
+    }
 
     let stop = assemble::stop(&config);
     let mut bar = Progress::new(stop.epochs, args.quiet);
-    let outcome = training.fit_with(train, valid, stop, |event| bar.on(event));
+    let mut warned = Vec::new();
+    let outcome = training.fit_with(train, valid, stop, |event| {
+        bar.on(event);
+        for warning in warnings(event, &mut warned) {
+            bar.aside(|| talk(&warning));
+        }
+    });
     bar.end();
     if outcome.is_err() {
         // nothing was written: an empty folder is of no use to anyone, and a name that is taken is in the way
@@ -45,6 +57,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     let summary = summary(&report, valid_scores.as_ref(), test_scores.as_ref(), device.info(), &folder);
     run::write_config(&folder, &config)?;
     run::write_metrics(&folder, &first.epochs)?;
+    run::write_flow(&folder, &first.flow)?;
     run::write_model(&folder, &first.weights)?;
     run::write_manifest(&folder, &manifest(&config, &data, device.info(), first, &summary)?)?;
     talk(&format!(
@@ -70,13 +83,34 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What an event gives reason to warn of. The same trouble of the same layer is warned of once.
+fn warnings(event: &Event<'_>, said: &mut Vec<(Trouble, String)>) -> Vec<String> {
+    match event {
+        Event::Diagnosis { flow, found, .. } => {
+            let new = found.iter().filter(|diagnosis| {
+                let layer = flow.layers.iter().map(|layer| &layer.label).find(|label| diagnosis.message.contains(label.as_str()));
+                let trouble = (diagnosis.trouble, layer.cloned().unwrap_or_default());
+                let new = !said.contains(&trouble);
+                said.extend(new.then_some(trouble));
+                new
+            });
+            new.map(|diagnosis| format!("warning: epoch {}: {diagnosis}", flow.epoch)).collect()
+        }
+        Event::Rollback { epoch, factor, what, .. } => {
+            vec![format!("warning: epoch {epoch}: {what}: the epoch begins anew, at {factor} times the rate")]
+        }
+        _ => vec![],
+    }
+}
+
 fn rows(count: usize) -> String {
     format!("{} rows", thousands(count as f64))
 }
 
-/// `loss 0.0521, accuracy 0.9812`.
+/// `loss 0.0521, accuracy 0.9812`: the loss and the few metrics that say most.
 pub(super) fn describe(scores: &Scores) -> String {
-    let metrics = scores.metrics.iter().map(|(name, value)| format!(", {name} {value:.4}"));
+    let few = scores.metrics.iter().filter(|(name, _)| metrics::named(name).is_some_and(|metric| metric.headline));
+    let metrics = few.map(|(name, value)| format!(", {name} {value:.4}"));
     format!("loss {:.4}{}", scores.loss, metrics.collect::<String>())
 }
 
@@ -114,7 +148,11 @@ fn summary(report: &Report, valid: Option<&Scores>, test: Option<&Scores>, devic
 
 fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, first: &MemberReport, summary: &Value) -> Result<Value> {
     let table = data.train.table();
-    let preprocess = Preprocess::new(table, assemble::target_name(config)?, data.scaler.clone());
+    let preprocess = Preprocess {
+        weight: assemble::weight_name(config)?,
+        class_weights: data.class_weights.clone(),
+        ..Preprocess::new(table, assemble::target_name(config)?, data.scaler.clone())
+    };
     Ok(json!({
         "gradus": env!("CARGO_PKG_VERSION"),
         "name": config.name(),

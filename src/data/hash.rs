@@ -10,7 +10,8 @@ impl Table {
     /// in bytes followed by its UTF-8 bytes:
     /// 1. the number of rows, the number of features, and the features' names;
     /// 2. the letter `f` and the bits of all features, or the letter `b`, the bits of the scale and the bytes;
-    /// 3. the letter `c` or `v` for classes or values, the number of their names, the names, and the classes or the values' bits.
+    /// 3. the letter `c` or `v` for classes or values, the number of their names, the names, and the classes or the values' bits;
+    /// 4. where rows have weights, the letter `w` and their bits.
     ///
     /// Names count, too: the same numbers under other names have another fingerprint.
     pub fn hash(&self) -> String {
@@ -39,6 +40,10 @@ impl Table {
                 add_names(&mut hasher, names);
                 add_words(&mut hasher, of, |value| value.to_bits());
             }
+        }
+        if let Some(weights) = self.weights() {
+            hasher.update(b"w");
+            add_words(&mut hasher, weights, |value| value.to_bits());
         }
         hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -129,8 +129,12 @@ impl Scaler {
                 None => Features::F32(data.iter().zip(shifts_and_scales).map(|(&x, (a, s))| (f32::from(x) - a) * s).collect()),
             },
         };
-        Table::new(features, table.names().to_vec(), table.targets().clone())
-            .map_err(|error| Error::input(format!("after scaling, {error} (or set [data] scale to \"none\")")))
+        let scaled = Table::new(features, table.names().to_vec(), table.targets().clone());
+        let weighted = |scaled: Table| match table.weights() {
+            Some(weights) => scaled.with_weights(weights.to_vec()),
+            None => Ok(scaled),
+        };
+        scaled.and_then(weighted).map_err(|error| Error::input(format!("after scaling, {error} (or set [data] scale to \"none\")")))
     }
 
     /// The scale of all features, where it is one and nothing is shifted.

@@ -61,6 +61,7 @@ pub struct Table {
     names: Vec<String>,
     targets: Targets,
     rows: usize,
+    weights: Option<Vec<f32>>,
 }
 
 impl Table {
@@ -101,7 +102,28 @@ impl Table {
             Features::Bytes { .. } => {}
         }
         check_targets(&targets, rows)?;
-        Ok(Table { features, names, targets, rows })
+        Ok(Table { features, names, targets, rows, weights: None })
+    }
+
+    /// The same table with a weight for each row: how much it counts in the loss, where the mean divides by the sum of the weights.
+    ///
+    /// Errors when there are more or fewer weights than rows, when one is negative or not finite, or when all are 0.
+    pub fn with_weights(self, weights: Vec<f32>) -> Result<Self> {
+        if weights.len() != self.rows {
+            return Err(Error::input(format!("there are {} rows, but {} weights: give one a row", self.rows, weights.len())));
+        }
+        if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+            return Err(Error::input(format!("row {} has the weight {}: give a number of at least 0", row + 1, weights[row])));
+        }
+        if weights.iter().all(|&w| w == 0.0) {
+            return Err(Error::input("all rows have the weight 0: there is nothing to learn"));
+        }
+        Ok(Table { weights: Some(weights), ..self })
+    }
+
+    /// The weights of the rows, where they have any.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
     }
 
     /// The same table with its classes numbered as in `classes`, such as those of a model that was trained before.

@@ -80,10 +80,19 @@ impl<T: Twin> Cpu<T> {
         self.row = row;
     }
 
-    fn call(&self, program: ProgramId, dispatch: usize) {
+    /// Runs a dispatch; hands out which of its arguments it writes.
+    fn call(&self, program: ProgramId, dispatch: usize) -> Vec<bool> {
         let d = &self.plan.program(program).dispatches[dispatch];
-        let args = Args::new(&self.cells, &self.bound[program.0][dispatch]);
+        let args = Args::new(&self.cells, &self.bound[program.0][dispatch], &self.plan.formulas);
         T::call(d.kernel, &d.words, &Step::of_row(&self.row), &args);
+        (0..d.args.len()).map(|i| args.is_written(i)).collect()
+    }
+
+    /// Runs one step of a program; hands out, for each dispatch, which of its arguments it writes.
+    pub fn trace(&mut self, program: ProgramId, table: &[u32]) -> Result<Vec<Vec<bool>>> {
+        self.write_words(Plan::STEPS, 0, table)?;
+        self.take_row();
+        Ok((0..self.plan.program(program).dispatches.len()).map(|dispatch| self.call(program, dispatch)).collect())
     }
 }
 

@@ -1,201 +1,293 @@
 //! Activations: the table of them, `a = σ(z)` and `δ = g ⊙ σ'(z)`.
 //!
-//! Each is a type with its WGSL and its twin side by side; a word in the list `table!` makes it known to the kernels, the config, the
-//! documentation and the tests. The slope is a function of the output `a`, so that `z` need not be kept.
+//! Each is a type with its WGSL and its twin side by side in `formulas.rs`, where a word in the list `table!` makes it known to the kernels, the
+//! config, the documentation and the tests.
 
+mod formulas;
+
+pub use formulas::TABLE;
+
+use crate::error::{Error, Result};
+use crate::expr::{Expr, Width};
+use crate::formula::{Formulas, Pointwise, SlopeOf, Uses};
+use crate::hyper::Hyper;
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, HARD, Inputs};
 use crate::params;
 use crate::plan::padded;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
-/// What an activation is: formula, slope, and the same in WGSL on `vec4<f32>`.
-trait Formula {
+/// What an activation is: its formula and its slope, in WGSL on `vec4<f32>` and in Rust. A type of your own that has this is made an
+/// activation by [`Activation::of`].
+///
+/// ```
+/// use gradus::Activation;
+/// use gradus::kernel::Real;
+/// use gradus::kernels::activation::Formula;
+///
+/// /// `z / (1 + |z|)`. Turian, Bergstra and Bengio 2009.
+/// struct Softsign;
+/// impl Formula for Softsign {
+///     const NAME: &'static str = "softsign";
+///     const DOC: &'static str = "z / (1 + |z|)";
+///     const WGSL: &'static str = "z / (1.0 + abs(z))";
+///     const WGSL_SLOPE: &'static str = "(1.0 - abs(a)) * (1.0 - abs(a))";
+///     fn value<T: Real>(z: T, _: T) -> T {
+///         z / (T::one() + z.abs())
+///     }
+///     fn slope<T: Real>(a: T, _: T) -> T {
+///         (T::one() - a.abs()) * (T::one() - a.abs())
+///     }
+/// }
+/// assert_eq!(Activation::of::<Softsign>(None).unwrap().name(), "softsign");
+/// ```
+pub trait Formula: Send + Sync + 'static {
+    /// The name in configs.
     const NAME: &'static str;
-    /// The parameter when the user gives none; `None` when there is no parameter.
-    const PARAMETER: Option<f32> = None;
-    /// `σ` of the variable `z`; `parameter` is an `f32`.
+    /// The formula in words, and where it comes from.
+    const DOC: &'static str;
+    /// The parameter, where there is one.
+    const PARAMETER: Option<Hyper> = None;
+    /// What the slope is a function of: of the output a where that can be, so that z need not be kept.
+    const SLOPE_OF: SlopeOf = SlopeOf::Output;
+    /// `σ` as an expression of `z`, and of `parameter`, an `f32`.
     const WGSL: &'static str;
-    /// `σ'` as an expression of the output `a`.
+    /// `σ'` as an expression of `a` or `z`, and of `parameter`.
     const WGSL_SLOPE: &'static str;
+    /// How far `σ` or `σ'` of a device may be off where a relative bound is too narrow: what cancels, or what WGSL allows.
+    const FLOOR: f64 = 1e-37;
+    /// `σ(z)`.
     fn value<T: Real>(z: T, parameter: T) -> T;
-    fn slope<T: Real>(a: T, parameter: T) -> T;
+    /// `σ'`, of a or z.
+    fn slope<T: Real>(x: T, parameter: T) -> T;
 }
 
-struct Identity;
-impl Formula for Identity {
-    const NAME: &'static str = "identity";
-    const WGSL: &'static str = "z";
-    const WGSL_SLOPE: &'static str = "vec4<f32>(1.0)";
-    fn value<T: Real>(z: T, _: T) -> T {
-        z
-    }
-    fn slope<T: Real>(_: T, _: T) -> T {
-        T::one()
-    }
+/// A formula with its parameter: what a plan holds.
+struct Filled<F> {
+    parameter: f32,
+    formula: PhantomData<fn() -> F>,
 }
 
-/// `max(0, z)`, written so that a NaN stays one. The slope at 0 is 0.
-struct Relu;
-impl Formula for Relu {
-    const NAME: &'static str = "relu";
-    const WGSL: &'static str = "select(z, vec4<f32>(), z < vec4<f32>())";
-    const WGSL_SLOPE: &'static str = "select(vec4<f32>(), vec4<f32>(1.0), a > vec4<f32>())";
-    fn value<T: Real>(z: T, _: T) -> T {
-        if z < T::zero() { T::zero() } else { z }
+impl<F: Formula> Filled<F> {
+    fn boxed(parameter: f32) -> Arc<dyn Pointwise> {
+        Arc::new(Filled::<F> { parameter, formula: PhantomData })
     }
-    fn slope<T: Real>(a: T, _: T) -> T {
-        if a > T::zero() { T::one() } else { T::zero() }
+
+    fn body(&self, expression: &str) -> String {
+        match F::PARAMETER {
+            Some(_) => format!("let parameter = f32({:?}); return {expression};", self.parameter),
+            None => format!("return {expression};"),
+        }
     }
 }
 
-struct LeakyRelu;
-impl Formula for LeakyRelu {
-    const NAME: &'static str = "leaky_relu";
-    const PARAMETER: Option<f32> = Some(0.01);
-    const WGSL: &'static str = "select(z, parameter * z, z < vec4<f32>())";
-    const WGSL_SLOPE: &'static str = "select(vec4<f32>(parameter), vec4<f32>(1.0), a > vec4<f32>())";
-    fn value<T: Real>(z: T, parameter: T) -> T {
-        if z < T::zero() { parameter * z } else { z }
-    }
-    fn slope<T: Real>(a: T, parameter: T) -> T {
-        if a > T::zero() { T::one() } else { parameter }
+impl<F: Formula> fmt::Debug for Filled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name())
     }
 }
 
-/// `1 / (1 + e⁻ᶻ)`, two-sided: the exponential is only taken of what is not positive.
-struct Sigmoid;
-impl Formula for Sigmoid {
-    const NAME: &'static str = "sigmoid";
-    const WGSL: &'static str = "select(exp(-abs(z)), vec4<f32>(1.0), z >= vec4<f32>()) / (1.0 + exp(-abs(z)))";
-    const WGSL_SLOPE: &'static str = "a * (1.0 - a)";
-    fn value<T: Real>(z: T, _: T) -> T {
-        let e = (-z.abs()).exp();
-        (if z >= T::zero() { T::one() } else { e }) / (T::one() + e)
+impl<F: Formula> Pointwise for Filled<F> {
+    fn name(&self) -> String {
+        match F::PARAMETER {
+            Some(_) => format!("{}({})", F::NAME, self.parameter),
+            None => F::NAME.to_string(),
+        }
     }
-    fn slope<T: Real>(a: T, _: T) -> T {
-        a * (T::one() - a)
+    fn wgsl(&self) -> String {
+        self.body(F::WGSL)
+    }
+    fn wgsl_slope(&self) -> String {
+        self.body(F::WGSL_SLOPE)
+    }
+    fn slope_of(&self) -> SlopeOf {
+        F::SLOPE_OF
+    }
+    fn value32(&self, cells: &mut [f32]) {
+        cells.iter_mut().for_each(|z| *z = F::value(*z, self.parameter));
+    }
+    fn value64(&self, cells: &mut [f64]) {
+        cells.iter_mut().for_each(|z| *z = F::value(*z, f64::from(self.parameter)));
+    }
+    fn slope32(&self, delta: &mut [f32], source: &[f32]) {
+        delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, self.parameter));
+    }
+    fn slope64(&self, delta: &mut [f64], source: &[f64]) {
+        delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, f64::from(self.parameter)));
     }
 }
 
-/// The argument is clamped to ±15, where tanh is 1 in `f32`: drivers return NaN for large arguments.
-struct Tanh;
-impl Formula for Tanh {
-    const NAME: &'static str = "tanh";
-    const WGSL: &'static str = "tanh(clamp(z, vec4<f32>(-15.0), vec4<f32>(15.0)))";
-    const WGSL_SLOPE: &'static str = "1.0 - a * a";
-    fn value<T: Real>(z: T, _: T) -> T {
-        z.max(T::of(-15.0)).min(T::of(15.0)).tanh()
+/// An expression of the user's and its derivative.
+#[derive(Debug)]
+struct Expression {
+    value: Expr,
+    slope: Expr,
+}
+
+impl Pointwise for Expression {
+    fn name(&self) -> String {
+        self.value.to_string()
     }
-    fn slope<T: Real>(a: T, _: T) -> T {
-        T::one() - a * a
+    fn wgsl(&self) -> String {
+        format!("return vec4<f32>({});", self.value.wgsl(Width::Four))
+    }
+    fn wgsl_slope(&self) -> String {
+        format!("return vec4<f32>({});", self.slope.wgsl(Width::Four))
+    }
+    fn slope_of(&self) -> SlopeOf {
+        SlopeOf::Input
+    }
+    fn value32(&self, cells: &mut [f32]) {
+        cells.iter_mut().for_each(|z| *z = self.value.eval(&[*z]));
+    }
+    fn value64(&self, cells: &mut [f64]) {
+        cells.iter_mut().for_each(|z| *z = self.value.eval(&[*z]));
+    }
+    fn slope32(&self, delta: &mut [f32], source: &[f32]) {
+        delta.iter_mut().zip(source).for_each(|(d, &z)| *d *= self.slope.eval(&[z]));
+    }
+    fn slope64(&self, delta: &mut [f64], source: &[f64]) {
+        delta.iter_mut().zip(source).for_each(|(d, &z)| *d *= self.slope.eval(&[z]));
     }
 }
 
 /// An activation as the table holds it.
+#[derive(Debug)]
 pub struct ActivationInfo {
     /// The name in configs and in the library's tables.
     pub name: &'static str,
-    /// The parameter when the user gives none; `None` when there is none.
-    pub parameter: Option<f32>,
-    wgsl: &'static str,
-    wgsl_slope: &'static str,
+    /// The formula in words, and where it comes from.
+    pub doc: &'static str,
+    /// The parameter, where there is one.
+    pub parameter: Option<Hyper>,
+    /// How far a device may be off, see [`Formula::FLOOR`].
+    pub floor: f64,
+    make: fn(f32) -> Arc<dyn Pointwise>,
 }
 
 impl ActivationInfo {
     const fn of<F: Formula>() -> Self {
-        ActivationInfo { name: F::NAME, parameter: F::PARAMETER, wgsl: F::WGSL, wgsl_slope: F::WGSL_SLOPE }
+        ActivationInfo { name: F::NAME, doc: F::DOC, parameter: F::PARAMETER, floor: F::FLOOR, make: Filled::<F>::boxed }
+    }
+
+    /// The activation of this row, with its usual parameter.
+    pub fn activation(&'static self) -> Activation {
+        let parameter = self.parameter.map_or(0.0, |hyper| hyper.default as f32);
+        Activation { name: self.name.to_string(), parameter: self.parameter.map(|_| parameter), formula: (self.make)(parameter) }
     }
 }
 
-/// Makes the table, and the way from a row's number to its type.
-macro_rules! table {
-    ($($formula:ident),+ $(,)?) => {
-        /// All activations. The index of a row is its number in uniforms; row 0 is the identity.
-        pub static TABLE: &[ActivationInfo] = &[$(ActivationInfo::of::<$formula>()),+];
-
-        impl Activation {
-            /// `z ← σ(z)` for each cell.
-            pub(crate) fn value<T: Real>(self, cells: &mut [T]) {
-                let parameter = T::of(self.parameter);
-                $(if self.name() == $formula::NAME {
-                    return cells.iter_mut().for_each(|z| *z = $formula::value(*z, parameter));
-                })+
-            }
-
-            /// `δ ← δ · σ'`, the slope taken from the output.
-            pub(crate) fn slope<T: Real>(self, delta: &mut [T], activated: &[T]) {
-                let parameter = T::of(self.parameter);
-                $(if self.name() == $formula::NAME {
-                    return delta.iter_mut().zip(activated).for_each(|(d, &a)| *d *= $formula::slope(a, parameter));
-                })+
-            }
-        }
-    };
-}
-
-table!(Identity, Relu, LeakyRelu, Sigmoid, Tanh);
-
-/// An activation of the table, with its parameter.
+/// An activation: one of the table with its parameter, an expression, or a type of your own.
 ///
 /// ```
 /// use gradus::Activation;
-/// assert_eq!(Activation::named("leaky_relu").unwrap().parameter(), 0.01);
+/// assert_eq!(Activation::named("leaky_relu").unwrap().parameter(), Some(0.01));
 /// assert!(Activation::named("leakyrelu").is_none());
+/// let swish = Activation::expression("z * sigmoid(1.5*z)").unwrap();
+/// assert_eq!(swish.name(), "z*sigmoid(1.5*z)");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Activation {
-    kind: u32,
-    parameter: f32,
+    name: String,
+    parameter: Option<f32>,
+    formula: Arc<dyn Pointwise>,
+}
+
+impl PartialEq for Activation {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.parameter, self.formula.wgsl()) == (&other.name, other.parameter, other.formula.wgsl())
+    }
 }
 
 impl Activation {
     /// `a = z`.
-    pub const IDENTITY: Activation = Activation { kind: 0, parameter: 0.0 };
+    pub fn identity() -> Self {
+        TABLE[0].activation()
+    }
 
     /// The activation of a name, with its usual parameter.
     pub fn named(name: &str) -> Option<Self> {
-        let kind = TABLE.iter().position(|row| row.name == name)?;
-        Some(Activation { kind: kind as u32, parameter: TABLE[kind].parameter.unwrap_or(0.0) })
+        TABLE.iter().find(|row| row.name == name).map(ActivationInfo::activation)
     }
 
-    /// The same activation with another parameter (the slope of `leaky_relu` below zero).
-    pub fn with_parameter(self, parameter: f32) -> Self {
-        Activation { parameter, ..self }
+    /// A type of your own, with its parameter where it has one. Errors when the parameter is out of range.
+    pub fn of<F: Formula>(parameter: Option<f64>) -> Result<Self> {
+        let value = parameter.or(F::PARAMETER.map(|hyper| hyper.default)).unwrap_or(0.0);
+        if let Some(hyper) = F::PARAMETER {
+            hyper.check(F::NAME, value)?;
+        }
+        let formula = Filled::<F>::boxed(value as f32);
+        Ok(Activation { name: F::NAME.to_string(), parameter: F::PARAMETER.map(|_| value as f32), formula })
     }
 
-    /// The name.
-    pub fn name(self) -> &'static str {
-        TABLE[self.kind as usize].name
+    /// An expression of `z`; its slope is derived from it. Errors when it can't be read; the message says where and why.
+    pub fn expression(text: &str) -> Result<Self> {
+        let fault = |e: crate::expr::ExprError| Error::input(format!("the activation `{text}`, column {}: {}", e.column, e.message));
+        let value = Expr::parse(text, &["z"]).map_err(fault)?;
+        let slope = value.derivative("z").map_err(fault)?;
+        Ok(Activation { name: value.to_string(), parameter: None, formula: Arc::new(Expression { value, slope }) })
     }
 
-    /// The parameter; 0 when the activation has none.
-    pub fn parameter(self) -> f32 {
+    /// The same activation with another parameter (what `leaky_relu` leaves below zero, say). Errors when it has none, or when the number is out of
+    /// its range.
+    pub fn with_parameter(self, parameter: f64) -> Result<Self> {
+        let row = TABLE.iter().find(|row| row.name == self.name).and_then(|row| Some((row, row.parameter?)));
+        let Some((row, hyper)) = row else {
+            return Err(Error::input(format!("the activation {} has no parameter to be set", self.name)));
+        };
+        hyper.check(row.name, parameter)?;
+        Ok(Activation { parameter: Some(parameter as f32), formula: (row.make)(parameter as f32), ..self })
+    }
+
+    /// The name; of an expression its text.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The parameter, where there is one.
+    pub fn parameter(&self) -> Option<f32> {
         self.parameter
     }
 
-    /// The number and the parameter for a uniform.
-    pub(crate) fn uniform(self) -> (u32, f32) {
-        (self.kind, self.parameter)
+    /// Whether it is not one of the table: such a one is checked on the device before it is used.
+    pub fn is_custom(&self) -> bool {
+        TABLE.iter().all(|row| row.name != self.name)
     }
 
-    /// What a uniform says.
-    pub(crate) fn of_uniform(kind: u32, parameter: f32) -> Self {
-        Activation { kind, parameter }
+    /// Whether it does nothing.
+    pub fn is_identity(&self) -> bool {
+        self.name == TABLE[0].name
+    }
+
+    /// The formula for a plan.
+    pub fn formula(&self) -> &Arc<dyn Pointwise> {
+        &self.formula
+    }
+
+    /// `σ(z)`, in `f64`.
+    pub fn value(&self, z: f64) -> f64 {
+        let mut cell = [z];
+        self.formula.value64(&mut cell);
+        cell[0]
+    }
+
+    /// `σ'(z)`, in `f64`.
+    pub fn slope(&self, z: f64) -> f64 {
+        let source = match self.formula.slope_of() {
+            SlopeOf::Input => z,
+            SlopeOf::Output => self.value(z),
+        };
+        let mut delta = [1.0];
+        self.formula.slope64(&mut delta, &[source]);
+        delta[0]
     }
 }
 
-/// The WGSL functions `activate(kind, parameter, z)` and `slope(kind, parameter, a)`, written from the table: appended to every
-/// kernel that calls them.
-pub(crate) fn functions() -> String {
-    let function = |name: &str, variable: &str, expression: fn(&ActivationInfo) -> &'static str| {
-        let head = format!("\nfn {name}(kind: u32, parameter: f32, {variable}: vec4<f32>) -> vec4<f32> {{\n    switch kind {{\n");
-        let cases = TABLE.iter().enumerate().map(|(i, row)| match i {
-            0 => format!("        default: {{ return {}; }}\n", expression(row)),
-            _ => format!("        case {i}u: {{ return {}; }}\n", expression(row)),
-        });
-        head + &cases.collect::<String>() + "    }\n}\n"
-    };
-    function("activate", "z", |row| row.wgsl) + &function("slope", "a", |row| row.wgsl_slope)
+/// The whole table as a plan's list: `kind` is the row.
+pub(crate) fn all() -> Formulas {
+    Formulas { activations: TABLE[1..].iter().map(|row| row.activation().formula).collect(), losses: Vec::new() }
 }
 
 params! {
@@ -211,13 +303,11 @@ params! {
         members: u32,
         /// The activation's number.
         kind: u32,
-        /// Its parameter.
-        parameter: f32,
     }
 }
 
 params! {
-    /// The slope of an activation on its own. Arguments: g, a and δ, all `[members, rows, 4·width4]`.
+    /// The slope of an activation on its own. Arguments: g, a or z (see [`SlopeOf`]) and δ, all `[members, rows, 4·width4]`.
     ActivateSlope {
         /// Rows of a full batch.
         rows: u32,
@@ -229,16 +319,15 @@ params! {
         members: u32,
         /// The activation's number.
         kind: u32,
-        /// Its parameter.
-        parameter: f32,
     }
 }
 
 impl Kernel for Activate {
     const NAME: &'static str = "activation";
+    const USES: Uses = Uses::Activations;
 
     fn wgsl() -> String {
-        include_str!("../../shaders/activation.wgsl").to_string() + &functions()
+        include_str!("../../shaders/activation.wgsl").to_string()
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -248,40 +337,29 @@ impl Kernel for Activate {
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (z, mut a) = (args.real(0), args.real_mut(1));
         let stride = 4 * self.width4 as usize;
-        let activation = Activation::of_uniform(self.kind, self.parameter);
         for member in 0..self.members as usize {
             let start = member * self.rows as usize * stride;
             let live = start..start + step.rows * stride;
             for (a, z) in a[live.clone()].chunks_exact_mut(stride).zip(z[live].chunks_exact(stride)) {
                 a.copy_from_slice(z);
-                activation.value(a);
+                args.activate(self.kind, a);
                 a[self.width as usize..].fill(T::zero());
             }
         }
     }
 
     fn cases() -> Vec<Case> {
-        each_shape(|rows, width, members, live, kind| {
-            let activate = Activate {
-                rows: rows as u32,
-                width: width as u32,
-                width4: width.div_ceil(4) as u32,
-                members: members as u32,
-                kind,
-                parameter: 0.25,
-            };
-            let z = hard_rows(members * rows, width);
-            cases::case(&activate, label(rows, width, members, kind), members, &[rows, live, rows])
-                .arg("input", CaseData::F32(z))
-                .arg("output", cases::poison(members * rows * padded(width)))
-                // WGSL allows exp 3 + 2·|x| ULP and tanh an absolute 1e-5
-                .within(Tolerance::ulp(16.0, 1.2e-5 * f64::from(u8::from(TABLE[kind as usize].name == "tanh")) + 1e-37))
-        })
+        let kinds = 0..TABLE.len();
+        kinds
+            .flat_map(|kind| cases_of(kind as u32, TABLE[kind].name, TABLE[kind].floor, &all()))
+            .filter(|case| case.args.len() == 2)
+            .collect()
     }
 }
 
 impl Kernel for ActivateSlope {
     const NAME: &'static str = "activation_slope";
+    const USES: Uses = Uses::Activations;
 
     fn wgsl() -> String {
         Activate::wgsl()
@@ -292,52 +370,76 @@ impl Kernel for ActivateSlope {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (g, a, mut delta) = (args.real(0), args.real(1), args.real_mut(2));
+        let (g, source, mut delta) = (args.real(0), args.real(1), args.real_mut(2));
         let stride = 4 * self.width4 as usize;
-        let activation = Activation::of_uniform(self.kind, self.parameter);
         for member in 0..self.members as usize {
             let start = member * self.rows as usize * stride;
             let live = start..start + step.rows * stride;
             delta[live.clone()].copy_from_slice(&g[live.clone()]);
-            activation.slope(&mut delta[live.clone()], &a[live]);
+            args.slope(self.kind, &mut delta[live.clone()], &source[live]);
         }
     }
 
     fn cases() -> Vec<Case> {
-        each_shape(|rows, width, members, live, kind| {
-            let slope = ActivateSlope {
-                rows: rows as u32,
-                width: width as u32,
-                width4: width.div_ceil(4) as u32,
-                members: members as u32,
-                kind,
-                parameter: 0.25,
-            };
-            let mut inputs = Inputs::new(width);
-            let mut activated = hard_rows(members * rows, width);
-            match TABLE[kind as usize].name {
-                "sigmoid" | "tanh" => activated.iter_mut().for_each(|a| *a = a.clamp(-1.0, 1.0)),
-                // WGSL lets a device flush denormals to zero, which is the other side of a kink: both slopes would be right
-                _ => activated.iter_mut().filter(|a| a.is_subnormal()).for_each(|a| *a = 0.0),
-            }
-            cases::case(&slope, label(rows, width, members, kind), members, &[rows, live, rows])
-                .arg("input", inputs.rows(members * rows, width))
-                .arg("activated", CaseData::F32(activated))
-                .arg("delta", cases::poison(members * rows * padded(width)))
-                // 1 − a² cancels near ±1: the floor is one rounding of a number near 1
-                .within(Tolerance::ulp(4.0, 1.2e-7))
-        })
+        let kinds = 0..TABLE.len();
+        kinds
+            .flat_map(|kind| cases_of(kind as u32, TABLE[kind].name, TABLE[kind].floor, &all()))
+            .filter(|case| case.args.len() == 3)
+            .collect()
     }
 }
 
-fn label(rows: usize, width: usize, members: usize, kind: u32) -> String {
-    format!("{} {rows}x{width} members {members}", TABLE[kind as usize].name)
+/// Cases for the activation of a number, of both kernels: those of [`Activate`] have two buffers, those of [`ActivateSlope`] three.
+pub(crate) fn cases_of(kind: u32, name: &str, floor: f64, formulas: &Formulas) -> Vec<Case> {
+    let mut all = Vec::new();
+    for (rows, width, members, live) in [(1, 1, 1, 1), (33, 31, 3, 7), (16, 257, 1, 15), (65_537, 7, 1, 1000)] {
+        let label = format!("{name} {rows}x{width} members {members}");
+        let (rows32, width32, width4, m) = (rows as u32, width as u32, (width as u32).div_ceil(4), members as u32);
+        let z = hard_rows(members * rows, width);
+        let poison = || cases::poison(members * rows * padded(width));
+        let activate = Activate { rows: rows32, width: width32, width4, members: m, kind };
+        all.push(
+            cases::case(&activate, label.clone(), members, &[rows, live, rows])
+                .with(formulas)
+                .arg("input", CaseData::F32(z.clone()))
+                .arg("output", poison())
+                // WGSL allows exp 3 + 2·|x| ULP
+                .within(Tolerance::ulp(24.0, floor)),
+        );
+        let mut source = z;
+        if let Some(formula) = kind.checked_sub(1).map(|n| &formulas.activations[n as usize])
+            && formula.slope_of() == SlopeOf::Output
+        {
+            formula.value32(&mut source);
+        }
+        // WGSL lets a device flush denormals to zero, which is the other side of a kink: both slopes would be right
+        source.iter_mut().filter(|a| a.is_subnormal()).for_each(|a| *a = 0.0);
+        let slope = ActivateSlope { rows: rows32, width: width32, width4, members: m, kind };
+        all.push(
+            cases::case(&slope, label, members, &[rows, live, rows])
+                .with(formulas)
+                .arg("input", Inputs::new(width).rows(members * rows, width))
+                .arg("source", CaseData::F32(source))
+                .arg("delta", poison())
+                // 1 − a² cancels near ±1: the floor is one rounding of a number near 1
+                .within(Tolerance::ulp(24.0, floor.max(1.2e-7))),
+        );
+    }
+    all
 }
 
-fn each_shape(make: impl Fn(usize, usize, usize, usize, u32) -> Case) -> Vec<Case> {
-    let shapes = [(1, 1, 1, 1), (33, 31, 3, 7), (16, 257, 1, 15), (65_537, 7, 1, 1000)];
-    let kinds = 0..TABLE.len() as u32;
-    kinds.flat_map(|kind| shapes.map(|(rows, width, members, live)| make(rows, width, members, live, kind))).collect()
+/// Cases with ordinary numbers only, for an activation of a user's own.
+pub(crate) fn ordinary_cases_of(kind: u32, name: &str, formulas: &Formulas) -> Vec<Case> {
+    let mut cases = cases_of(kind, name, 0.0, formulas);
+    cases.truncate(4);
+    for case in &mut cases {
+        for arg in case.args.iter_mut().filter(|arg| ["input", "source"].contains(&arg.name)) {
+            if let CaseData::F32(values) = &mut arg.data {
+                values.iter_mut().for_each(|z| *z = z.clamp(-8.0, 8.0));
+            }
+        }
+    }
+    cases
 }
 
 /// Rows with the hard values among ordinary ones, padded with zeros.
@@ -345,4 +447,46 @@ fn hard_rows(rows: usize, width: usize) -> Vec<f32> {
     let mut values: Vec<f32> = Inputs::new(rows).numbers(rows * width).iter().map(|x| 8.0 * x).collect();
     values.iter_mut().step_by(5).zip(HARD.iter().cycle()).for_each(|(v, &hard)| *v = hard);
     cases::pad(&values, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slopes_are_those_of_central_differences() {
+        // kinks: 0, and ±3 of hard_swish; the points keep away from them
+        for activation in TABLE.iter().map(ActivationInfo::activation) {
+            for z in [-7.3, -3.4, -2.1, -0.7, -0.01, 0.02, 0.6, 1.9, 2.8, 3.3, 8.1] {
+                let h = 1e-6;
+                let difference = (activation.value(z + h) - activation.value(z - h)) / (2.0 * h);
+                let error = (difference - activation.slope(z)).abs();
+                assert!(error < 1e-8, "{} at {z}: slope {}, difference {difference}", activation.name(), activation.slope(z));
+            }
+        }
+    }
+
+    #[test]
+    fn values_and_slopes_are_finite_everywhere() {
+        for activation in TABLE.iter().map(ActivationInfo::activation) {
+            for z in HARD.into_iter().chain([1e30, -1e30]) {
+                let mut value = [z];
+                activation.formula().value32(&mut value);
+                assert!(value[0].is_finite(), "{} of {z} is {}", activation.name(), value[0]);
+                let source = if activation.formula().slope_of() == SlopeOf::Input { [z] } else { value };
+                let mut slope = [1.0f32];
+                activation.formula().slope32(&mut slope, &source);
+                // the slope of those that take the square of z is not asked beyond 1e3
+                assert!(slope[0].is_finite() || z.abs() > 1e3, "the slope of {} at {z} is {}", activation.name(), slope[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_parameter_out_of_range_is_refused() {
+        let message = Activation::named("leaky_relu").unwrap().with_parameter(1.5).unwrap_err().to_string();
+        assert!(message.contains("slope must be a number of at least 0 and below 1 (got 1.5)"), "{message}");
+        assert!(Activation::named("relu").unwrap().with_parameter(0.5).is_err());
+        assert!(Activation::expression("z +").is_err());
+    }
 }

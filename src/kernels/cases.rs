@@ -1,6 +1,8 @@
 //! What the parity cases of all kernels are made of: seeded inputs, poison, padding, builders.
 
-use crate::kernel::{Case, CaseArg, CaseData, CaseStep, Dot, Params, Tolerance};
+use crate::formula::Formulas;
+use crate::kernel::{Case, CaseArg, CaseData, CaseStep, Dot, Params, Part, Tolerance};
+use crate::kernels::finish::{APPLY, SCALARS, SOUND};
 use crate::plan::padded;
 use crate::rng::{Purpose, Rng};
 
@@ -51,21 +53,40 @@ pub(crate) fn poison(n: usize) -> CaseData {
     CaseData::F32(vec![f32::NAN; n])
 }
 
+/// What `finish` leaves for an update. With several members, the last one's step is not to be applied.
+pub(crate) fn scalars(members: usize) -> CaseData {
+    let mut scalars: Vec<f32> = (0..members).flat_map(|m| [0.7, 0.01 + 0.01 * m as f32, 0.1, 0.2, 1.0, 1.0, 0.0, 0.0]).collect();
+    if members > 1 {
+        scalars[SCALARS * (members - 1) + APPLY] = 0.0;
+        scalars[SCALARS * (members - 1) + SOUND] = 0.0;
+    }
+    CaseData::F32(scalars)
+}
+
 /// A case without buffers: the kernel's uniform, and a step for each number of live rows.
 pub(crate) fn case(params: &impl Params, name: String, members: usize, live: &[usize]) -> Case {
     let steps = live.iter().enumerate().map(|(i, &rows)| CaseStep {
         rows,
         start: i,
         slot: i,
-        rates: (0..members).map(|m| [0.01 * (1 + i + 2 * m) as f32, 0.1 + 0.05 * m as f32, 0.2, 0.0]).collect(),
+        part: Part::WHOLE,
+        // the weight of the batch: not just its rows, so that a kernel that takes those is caught
+        rates: (0..members).map(|m| [0.01 * (1 + i + 2 * m) as f32, 0.1 + 0.05 * m as f32, 0.2, 1.25 * rows as f32]).collect(),
     });
-    Case { name, words: params.words(), members, steps: steps.collect(), args: Vec::new(), tolerance: Tolerance::ulp(0.0, 0.0) }
+    let (steps, formulas) = (steps.collect(), Formulas::none());
+    Case { name, words: params.words(), members, steps, args: Vec::new(), formulas, tolerance: Tolerance::ulp(0.0, 0.0) }
 }
 
 impl Case {
     /// Adds a buffer.
     pub(crate) fn arg(mut self, name: &'static str, data: CaseData) -> Self {
         self.args.push(CaseArg { name, data });
+        self
+    }
+
+    /// Fills the kernel with formulas.
+    pub(crate) fn with(mut self, formulas: &Formulas) -> Self {
+        self.formulas = formulas.clone();
         self
     }
 

@@ -1,8 +1,9 @@
 //! The error behind a dense layer: `g[m, r, k] = ( Σₙ δ[m, r, n] · W[m, n, k] ) · σ'(z[m, r, k])`, σ that of the layer before.
 
 use super::dense_forward::{view, view_mut};
+use crate::formula::Uses;
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Suits, Tolerance, Variant};
-use crate::kernels::activation::{self, Activation};
+use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
 use crate::kernels::template;
 use crate::params;
@@ -25,15 +26,14 @@ params! {
         arena4: u32,
         /// Where the weight starts in it, in groups of four.
         weight4: u32,
-        /// The number of the activation whose slope is multiplied in.
+        /// The number of the activation whose slope is multiplied in, by its a or z (see [`SlopeOf`](crate::formula::SlopeOf)).
         kind: u32,
-        /// Its parameter.
-        parameter: f32,
     }
 }
 
 impl Kernel for DenseDelta {
     const NAME: &'static str = "dense_delta";
+    const USES: Uses = Uses::Activations;
     const VARIANTS: &'static [Variant] = &[
         Variant { entry: "dense_delta_4x4", tile: [4, 4], suits: Suits::Any },
         Variant { entry: "dense_delta_8x8", tile: [8, 8], suits: Suits::Any },
@@ -42,7 +42,7 @@ impl Kernel for DenseDelta {
 
     fn wgsl() -> String {
         let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
-        template::expand(include_str!("../../shaders/dense_delta.wgsl"), &tiles) + &activation::functions()
+        template::expand(include_str!("../../shaders/dense_delta.wgsl"), &tiles)
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -58,9 +58,8 @@ impl Kernel for DenseDelta {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (delta, params, activated, mut g) = (args.real(0), args.real(1), args.real(2), args.real_mut(3));
+        let (delta, params, source, mut g) = (args.real(0), args.real(1), args.real(2), args.real_mut(3));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        let activation = Activation::of_uniform(self.kind, self.parameter);
         for member in 0..self.members as usize {
             let weight = &params[4 * (member * self.arena4 as usize + self.weight4 as usize)..][..outputs * inputs];
             let delta = &delta[member * self.rows as usize * stride..][..step.rows * stride];
@@ -72,7 +71,7 @@ impl Kernel for DenseDelta {
                 T::zero(),
                 &mut view_mut(&mut g[live.clone()], [step.rows, inputs], inputs),
             );
-            activation.slope(&mut g[live.clone()], &activated[live]);
+            args.slope(self.kind, &mut g[live.clone()], &source[live]);
         }
     }
 
@@ -90,16 +89,16 @@ impl Kernel for DenseDelta {
                 arena4: dense.arena() as u32 / 4,
                 weight4: dense.weight() as u32 / 4,
                 kind,
-                parameter: 0.01,
             };
             let rows = dense.members * dense.rows;
-            let CaseData::F32(activated) = inputs.rows(rows, dense.inputs) else { unreachable!("rows are numbers") };
+            let CaseData::F32(source) = inputs.rows(rows, dense.inputs) else { unreachable!("rows are numbers") };
             let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
             all.push(
                 cases::case(&delta, name, dense.members, &[dense.rows, dense.live, dense.rows])
+                    .with(&activation::all())
                     .arg("delta", inputs.rows(rows, dense.outputs))
                     .arg("params", dense.params(&mut inputs))
-                    .arg("activated", CaseData::F32(activated))
+                    .arg("source", CaseData::F32(source))
                     .arg("g", cases::poison(rows * dense.inputs.next_multiple_of(4)))
                     .within(Tolerance::ulp(16.0, 1e-7))
                     .dot(dense.outputs + 1, &DenseDelta { kind: 0, ..delta }),

@@ -1,7 +1,8 @@
 //! A dense layer forward: `a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )`.
 
+use crate::formula::Uses;
 use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
-use crate::kernels::activation::{self, Activation};
+use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
 use crate::kernels::template;
 use crate::params;
@@ -31,13 +32,12 @@ params! {
         has_bias: u32,
         /// The activation's number.
         kind: u32,
-        /// Its parameter.
-        parameter: f32,
     }
 }
 
 impl Kernel for DenseForward {
     const NAME: &'static str = "dense_forward";
+    const USES: Uses = Uses::Activations;
     const VARIANTS: &'static [Variant] = &[
         Variant { entry: "dense_forward_4x4", tile: [4, 4], suits: Suits::Any },
         Variant { entry: "dense_forward_8x8", tile: [8, 8], suits: Suits::Any },
@@ -46,7 +46,7 @@ impl Kernel for DenseForward {
 
     fn wgsl() -> String {
         let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
-        template::expand(include_str!("../../shaders/dense_forward.wgsl"), &tiles) + &activation::functions()
+        template::expand(include_str!("../../shaders/dense_forward.wgsl"), &tiles)
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -64,7 +64,6 @@ impl Kernel for DenseForward {
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (x, params, mut a) = (args.real(0), args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        let activation = Activation::of_uniform(self.kind, self.parameter);
         for member in 0..self.members as usize {
             let arena = &params[4 * member * self.arena4 as usize..];
             let x = &x[member * self.rows as usize * inputs..][..step.rows * inputs];
@@ -81,7 +80,7 @@ impl Kernel for DenseForward {
                 if self.has_bias != 0 {
                     row.iter_mut().zip(&arena[4 * self.bias4 as usize..][..outputs]).for_each(|(z, &b)| *z += b);
                 }
-                activation.value(&mut row[..outputs]);
+                args.activate(self.kind, &mut row[..outputs]);
                 row[outputs..].fill(T::zero());
             }
         }
@@ -103,17 +102,16 @@ impl Kernel for DenseForward {
                 bias4: dense.bias() as u32 / 4,
                 has_bias: u32::from(i % 3 != 2),
                 kind,
-                parameter: 0.01,
             };
             let plain = DenseForward { kind: 0, ..forward };
             let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
             all.push(
                 cases::case(&forward, name, dense.members, &[dense.rows, dense.live, dense.rows])
+                    .with(&activation::all())
                     .arg("x", inputs.rows(dense.members * dense.rows, dense.inputs))
                     .arg("params", dense.params(&mut inputs))
                     .arg("a", cases::poison(dense.members * dense.rows * dense.outputs.next_multiple_of(4)))
-                    // 1.2e-5: what WGSL allows tanh; the others are held by the bound of the dot product
-                    .within(Tolerance::ulp(16.0, if activation::TABLE[kind as usize].name == "tanh" { 1.2e-5 } else { 1e-7 }))
+                    .within(Tolerance::ulp(24.0, activation::TABLE[kind as usize].floor.max(1e-7)))
                     .dot(dense.inputs + 1, &plain),
             );
         }

@@ -2,22 +2,32 @@
 
 use crate::kernel::KernelInfo;
 
+pub mod accumulate;
 pub mod activation;
+pub mod add;
+pub mod batch_norm;
 pub(crate) mod cases;
 pub mod dense_delta;
 pub mod dense_forward;
 pub mod dense_gradient;
+pub mod dropout;
 pub mod elementwise_loss;
 pub mod finish;
+pub mod flow;
 pub mod gather;
+pub mod gaussian_nll;
+mod layer_cases;
+pub mod layer_norm;
 pub mod metrics;
 pub mod norm;
+pub mod running_stats;
+pub mod softmax;
 pub mod softmax_cross_entropy;
 mod template;
 pub mod update;
 
-/// All kernels. Parity, translations, documentation and benchmarks walk this table.
-pub static ALL: &[KernelInfo] = &[
+/// All kernels but those of the optimizers, which have a table of their own: [`update::TABLE`].
+static TABLE: &[KernelInfo] = &[
     KernelInfo::of::<gather::Gather>(),
     KernelInfo::of::<gather::GatherBytes>(),
     KernelInfo::of::<dense_forward::DenseForward>(),
@@ -25,20 +35,47 @@ pub static ALL: &[KernelInfo] = &[
     KernelInfo::of::<dense_gradient::DenseGradient>(),
     KernelInfo::of::<activation::Activate>(),
     KernelInfo::of::<activation::ActivateSlope>(),
+    KernelInfo::of::<softmax::Softmax>(),
+    KernelInfo::of::<softmax::SoftmaxSlope>(),
+    KernelInfo::of::<batch_norm::BatchStats>(),
+    KernelInfo::of::<batch_norm::BatchNorm>(),
+    KernelInfo::of::<batch_norm::BatchNormGradient>(),
+    KernelInfo::of::<batch_norm::BatchNormDelta>(),
+    KernelInfo::of::<running_stats::RunningStats>(),
+    KernelInfo::of::<running_stats::RunningUpdate>(),
+    KernelInfo::of::<layer_norm::LayerNorm>(),
+    KernelInfo::of::<layer_norm::LayerNormDelta>(),
+    KernelInfo::of::<layer_norm::LayerNormGradient>(),
+    KernelInfo::of::<dropout::Dropout>(),
+    KernelInfo::of::<add::Add>(),
     KernelInfo::of::<softmax_cross_entropy::SoftmaxCrossEntropy>(),
+    KernelInfo::of::<gaussian_nll::GaussianNll>(),
     KernelInfo::of::<elementwise_loss::ElementwiseLoss>(),
     KernelInfo::of::<metrics::Hits>(),
+    KernelInfo::of::<metrics::Confusion>(),
     KernelInfo::of::<metrics::Errors>(),
+    KernelInfo::of::<accumulate::Accumulate>(),
     KernelInfo::of::<norm::ClipValue>(),
     KernelInfo::of::<norm::NormPartials>(),
     KernelInfo::of::<finish::Finish>(),
     KernelInfo::of::<finish::Tally>(),
-    KernelInfo::of::<update::Sgd>(),
-    KernelInfo::of::<update::Momentum>(),
-    KernelInfo::of::<update::Adam>(),
+    KernelInfo::of::<accumulate::Average>(),
+    KernelInfo::of::<flow::FlowColumns>(),
+    KernelInfo::of::<flow::FlowChunks>(),
+    KernelInfo::of::<flow::FlowLayer>(),
 ];
+
+/// All kernels. Parity, translations, documentation and benchmarks walk through them.
+pub fn all() -> impl Iterator<Item = &'static KernelInfo> {
+    TABLE.iter().chain(update::KERNELS)
+}
+
+/// Every formula that comes with the crate, as a plan's list: what a kernel's module is translated with when no plan is at hand.
+pub fn formulas() -> crate::formula::Formulas {
+    crate::formula::Formulas { losses: elementwise_loss::all().losses, ..activation::all() }
+}
 
 /// The kernel of a name.
 pub fn named(name: &str) -> Option<&'static KernelInfo> {
-    ALL.iter().find(|k| k.name == name)
+    all().find(|k| k.name == name)
 }

@@ -1,17 +1,22 @@
 //! From a model, a loss, an optimizer and a batch to a plan: the buffers, and the programs train, eval and predict.
 
-use super::dense::DenseBlock;
-use super::{Layer, Model, Weights};
+use super::graph::{Graph, LayerBuffers, Mode, Shape};
+use super::{Model, Weights};
 use crate::clip::Clip;
 use crate::error::{Error, Result};
-use crate::kernels::activation::{Activate, ActivateSlope, Activation};
+use crate::flow::{NUMBERS, bounds};
+use crate::kernels::accumulate::{Accumulate, Average};
 use crate::kernels::finish::{Finish, SCALARS, Tally};
+use crate::kernels::flow::{self, FlowColumns};
 use crate::kernels::gather::{Gather, GatherBytes};
-use crate::kernels::metrics::{Errors, Hits};
+use crate::kernels::metrics::{Confusion, Errors, Hits};
 use crate::kernels::norm::{CHUNK, ClipValue, NormPartials};
 use crate::loss::{Loss, LossBuffers, LossShape};
-use crate::optim::Optimizer;
-use crate::plan::{Buf, Builder, Kind, Plan, ProgramId, Tensor, padded};
+use crate::optim::{Decays, Optimizer};
+use crate::plan::{Buf, Builder, Kind, Plan, ProgramId, Role, Tensor, padded};
+
+/// How many of the largest outputs count for the accuracy of several.
+const TOP: u32 = 5;
 
 /// What is to be compiled.
 #[derive(Debug, Clone)]
@@ -19,7 +24,7 @@ pub struct Spec<'a> {
     /// The model.
     pub model: &'a Model,
     /// The loss.
-    pub loss: Loss,
+    pub loss: &'a Loss,
     /// The optimizer; without one there is no program to train.
     pub optimizer: Option<&'a Optimizer>,
     /// Clipping.
@@ -34,6 +39,49 @@ pub struct Spec<'a> {
     pub byte_scale: Option<f32>,
     /// Entries of the order, for one member.
     pub order: usize,
+    /// How many classes there are, when the targets are classes.
+    pub classes: Option<usize>,
+    /// Whether rows have weights.
+    pub weighted: bool,
+    /// Whether gradients are added up over several steps.
+    pub accumulate: bool,
+    /// Whether a step with values that are not finite spoils all later ones.
+    pub sticky: bool,
+    /// Whether weights and all that goes with them can be kept and brought back.
+    pub snapshot: bool,
+    /// How often the flow of gradients is looked at in an epoch, at most.
+    pub looks: usize,
+}
+
+impl<'a> Spec<'a> {
+    /// A plan for one model and a data set of one batch, without clipping, weights and accumulation.
+    pub fn new(model: &'a Model, loss: &'a Loss, batch: usize) -> Self {
+        Spec {
+            model,
+            loss,
+            optimizer: None,
+            clip: Clip::None,
+            batch,
+            members: 1,
+            data_rows: batch,
+            byte_scale: None,
+            order: batch,
+            classes: None,
+            weighted: false,
+            accumulate: false,
+            sticky: true,
+            snapshot: false,
+            looks: 0,
+        }
+    }
+
+    /// Numbers of a row that the loss compares outputs with.
+    fn columns(&self) -> usize {
+        match self.loss.name() {
+            "gaussian_nll" => self.model.outputs() / 2,
+            _ => self.model.outputs(),
+        }
+    }
 }
 
 /// A plan, and what its buffers are.
@@ -49,16 +97,32 @@ pub struct Compiled {
     pub predict: ProgramId,
     /// Features `[n, padded width]`.
     pub features: Buf,
-    /// Targets: classes `[n]` or values `[n, k]`.
-    pub targets: Buf,
+    /// Targets as classes `[n]`.
+    pub classes: Option<Buf>,
+    /// Targets as numbers `[n, columns]`.
+    pub values: Option<Buf>,
+    /// Counts of who is taken for whom in evaluation `[members, classes, classes]`.
+    pub confusion: Option<Buf>,
+    /// The weights of rows `[n]`, where they have any.
+    pub weights: Buf,
+    /// The weights of classes.
+    pub class_weights: Buf,
     /// Row numbers `[members, order]`.
     pub order: Buf,
+    /// What dropout is drawn from, one word a member.
+    pub seeds: Option<Buf>,
     /// The arena of parameters `[members, arena]`.
     pub params: Buf,
     /// A snapshot of it: the best so far.
     pub best: Buf,
-    /// The arena of gradients.
+    /// The moving average of the parameters.
+    pub average: Option<Buf>,
+    /// Where the parameters are held while the average is judged in their place.
+    pub held: Option<Buf>,
+    /// The arena of gradients, those of accumulated batches added up.
     pub grads: Option<Buf>,
+    /// Which elements of an arena decay, 0 or 1; empty when none does.
+    pub decays: Option<Buf>,
     /// The arenas of the optimizer.
     pub states: Vec<Buf>,
     /// Sums of each step `[slots, members, 4]`.
@@ -69,50 +133,53 @@ pub struct Compiled {
     pub output: Buf,
     /// The buffers whose rows are those of the batch.
     pub per_row: Vec<Buf>,
+    /// What each dense layer leaves behind.
+    pub layers: Vec<LayerBuffers>,
+    /// A look at the flow of gradients after a step of training.
+    pub look: Option<Look>,
+    /// What is kept and brought back, each with its copy: parameters, states, average.
+    pub snapshot: Vec<(Buf, Buf)>,
     /// The tensors of an arena.
     pub tensors: Vec<Tensor>,
     /// The length of a member's part of an arena.
     pub arena: usize,
 }
 
-/// What one or two layers become: an activation right behind a dense layer is part of its dispatch.
-enum Block {
-    Dense(DenseBlock),
-    Activation(Activation),
-}
-
-struct Placed {
-    block: Block,
-    label: String,
-    width: usize,
-    output: Buf,
-    delta: Option<Buf>,
+/// A look at the flow of gradients.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// The program, to be run after a step, with that step's rows.
+    pub program: ProgramId,
+    /// Where the parameters from before the step are to be.
+    pub before: Buf,
+    /// What it finds `[looks, members, layers, 8]`.
+    pub flow: Buf,
 }
 
 impl Model {
     /// Compiles the model. Errors when a part of it is too large for any device; the message names the part and the number.
     pub fn compile(&self, spec: &Spec<'_>) -> Result<Compiled> {
         self.check()?;
-        let &Spec { batch, members, .. } = spec;
+        let &Spec { batch, members, data_rows, .. } = spec;
         if batch == 0 {
             return Err(Error::input("batch must be at least 1 (got 0): set [train] batch, --set train.batch=64"));
         }
         let (tensors, arena) = self.tensors();
         let slots = spec.order.div_ceil(batch);
         let mut b = Builder::new(members, slots);
-        let width = padded(self.inputs());
+        let (width, outputs) = (padded(self.inputs()), self.outputs());
 
         let (feature_kind, feature_len) = match spec.byte_scale {
-            Some(_) => (Kind::U32, spec.data_rows * width / 4),
-            None => (Kind::F32, spec.data_rows * width),
+            Some(_) => (Kind::U32, data_rows * width / 4),
+            None => (Kind::F32, data_rows * width),
         };
         let features = b.buffer("features", feature_kind, feature_len);
-        let classes = spec.loss == Loss::CrossEntropy;
-        let outputs = self.outputs();
-        let targets = match classes {
-            true => b.buffer("targets", Kind::U32, spec.data_rows),
-            false => b.buffer("targets", Kind::F32, spec.data_rows * outputs),
-        };
+        let classes = spec.classes.map(|_| b.buffer("classes", Kind::U32, data_rows));
+        let takes_numbers = spec.loss.formula().is_some() || spec.classes.is_none();
+        let values = takes_numbers.then(|| b.buffer("targets", Kind::F32, data_rows * spec.columns()));
+        let weights = b.buffer("weights of rows", Kind::F32, if spec.weighted { data_rows } else { 1 });
+        let class_weights = b.buffer("weights of classes", Kind::F32, spec.classes.unwrap_or(1));
+        let confusion = spec.classes.map(|k| b.buffer("confusion", Kind::U32, members * k * k));
         let order = b.buffer("order", Kind::U32, members * spec.order);
         let params = b.buffer("params", Kind::F32, members * arena);
         let best = b.buffer("best", Kind::F32, members * arena);
@@ -121,59 +188,90 @@ impl Model {
         let input = b.buffer("batch", Kind::F32, members * batch * width);
         let row_loss = b.buffer("loss", Kind::F32, members * batch);
         let stats = b.buffer("stats", Kind::F32, members * batch * 4);
-
-        let blocks = self.place(&mut b, spec, &tensors, arena);
-        let output = blocks.last().map_or(input, |p| p.output);
         let slope = b.buffer("slope of the loss", Kind::F32, members * batch * padded(outputs));
 
-        let shape = LossShape { rows: batch as u32, outputs: outputs as u32, order_stride: spec.order as u32, members: members as u32 };
-        let loss_buffers = LossBuffers { predictions: output, targets, order, delta: slope, loss: row_loss };
+        let (rows, m, arena4) = (batch as u32, members as u32, arena as u32 / 4);
+        let mut graph = Graph::new(&mut b, self, Shape { rows, members: m, arena4 }, input);
+        let shape = LossShape { rows, outputs: outputs as u32, order_stride: spec.order as u32, members: m, weighted: spec.weighted };
+        let loss_of =
+            |predictions: Buf| LossBuffers { predictions, classes, values, order, delta: slope, loss: row_loss, weights, class_weights };
+        let output = graph.output(Mode::Eval);
 
         let predict = b.program("predict");
         gather(&mut b, spec, width, [features, order, input]);
-        forward(&mut b, &blocks, spec, input, params);
-        let shared = b.dispatches_since(0);
+        graph.forward(&mut b, Mode::Eval, params);
 
         let eval = b.program("eval");
-        b.extend(shared.clone());
-        spec.loss.emit(&mut b, shape, &loss_buffers);
-        let LossShape { rows, outputs: k, order_stride, members: m } = shape;
+        gather(&mut b, spec, width, [features, order, input]);
+        graph.forward(&mut b, Mode::Eval, params);
+        spec.loss.emit(&mut b, shape, &loss_of(output));
+        let LossShape { order_stride, .. } = shape;
         let stride = padded(outputs) as u32;
-        match classes {
-            true => b.dispatch(&Hits { rows, outputs: k, stride, order_stride, members: m }, &[output, targets, order, stats], "metrics"),
-            false => {
-                b.dispatch(&Errors { rows, outputs: k, stride, order_stride, members: m }, &[output, targets, order, stats], "metrics")
+        match (classes, values) {
+            (Some(classes), _) => {
+                let hits = Hits { rows, outputs: outputs as u32, stride, order_stride, members: m, top: TOP };
+                b.dispatch(&hits, &[output, classes, order, stats], "metrics");
+                if let (Some(counts), Some(k)) = (confusion, spec.classes) {
+                    let counting = Confusion { rows, outputs: outputs as u32, stride, order_stride, members: m, classes: k as u32 };
+                    b.dispatch(&counting, &[output, classes, order, counts], "metrics");
+                }
             }
+            (None, Some(values)) => {
+                let link = spec.loss.link().word();
+                let errors = Errors { rows, outputs: spec.columns() as u32, stride, order_stride, members: m, link };
+                b.dispatch(&errors, &[output, values, order, stats], "metrics");
+            }
+            (None, None) => {}
         }
-        b.dispatch(&Tally { rows, partials: 0, members: m, max_norm: 0.0 }, &[Plan::STEPS, row_loss, log, stats], "sums");
+        let tally = Tally { rows, partials: 0, members: m, max_norm: 0.0, sticky: 0 };
+        b.dispatch(&tally, &[Plan::STEPS, row_loss, log, stats], "sums");
 
-        let mut per_row = vec![input, row_loss, stats, slope];
-        per_row.extend(blocks.iter().flat_map(|placed| [Some(placed.output), placed.delta]).flatten());
-        let (mut train, mut grads, mut states) = (None, None, Vec::new());
+        let (mut train, mut grads, mut states, mut decays, mut average) = (None, None, Vec::new(), None, None);
         if let Some(optimizer) = spec.optimizer {
-            let rule = optimizer.rule();
             let gradients = b.buffer("grads", Kind::F32, members * arena);
-            grads = Some(gradients);
-            states = rule.states().iter().map(|name| b.buffer(*name, Kind::F32, members * arena)).collect();
+            states = optimizer.info().states.iter().map(|name| b.buffer(*name, Kind::F32, members * arena)).collect();
+            let decaying = b.buffer("decays", Kind::F32, if optimizer.has_decay() { arena } else { 1 });
+            decays = optimizer.has_decay().then_some(decaying);
             let count = arena.div_ceil(CHUNK);
             let partials = b.buffer("partials", Kind::F32, members * count);
             let scalars = b.buffer("scalars", Kind::F32, members * SCALARS);
 
             train = Some(b.program("train"));
-            b.extend(shared);
-            spec.loss.emit(&mut b, shape, &loss_buffers);
-            per_row.extend(backward(&mut b, &blocks, spec, input, params, gradients, slope));
-            let arena4 = arena as u32 / 4;
-            if let Some(limit) = spec.clip.value() {
-                b.dispatch(&ClipValue { arena4, partials: 0, members: m, limit: limit as f32 }, &[gradients], "clip");
+            gather(&mut b, spec, width, [features, order, input]);
+            graph.forward(&mut b, Mode::Train, params);
+            spec.loss.emit(&mut b, shape, &loss_of(graph.output(Mode::Train)));
+            graph.backward(&mut b, params, gradients, slope);
+            let mut whole = gradients;
+            if spec.accumulate {
+                whole = b.buffer("sum of grads", Kind::F32, members * arena);
+                b.dispatch(&Accumulate { arena4, members: m, decay: 0.0 }, &[gradients, whole], "accumulate");
             }
-            b.dispatch(&NormPartials { arena4, partials: count as u32, members: m, limit: 0.0 }, &[gradients, partials], "norm");
+            grads = Some(whole);
+            if let Some(limit) = spec.clip.value() {
+                b.dispatch(&ClipValue { arena4, partials: 0, members: m, limit: limit as f32 }, &[whole], "clip");
+            }
+            b.dispatch(&NormPartials { arena4, partials: count as u32, members: m, limit: 0.0 }, &[whole, partials], "norm");
             let max_norm = spec.clip.norm().map_or(0.0, |norm| norm as f32);
-            let finish = Finish { rows, partials: count as u32, members: m, max_norm };
+            let finish = Finish { rows, partials: count as u32, members: m, max_norm, sticky: spec.sticky.into() };
             b.dispatch(&finish, &[Plan::STEPS, row_loss, log, partials, scalars, fault], "sums");
-            let args: Vec<Buf> = [scalars, gradients, params].into_iter().chain(states.iter().copied()).collect();
-            rule.update(&mut b, arena4, m, &args);
+            let args: Vec<Buf> = [scalars, whole, params, decaying].into_iter().chain(states.iter().copied()).collect();
+            optimizer.emit(&mut b, arena4, m, &args);
+            graph.track(&mut b, scalars, params);
+            if let Some(decay) = optimizer.averaging() {
+                let moving = b.buffer("average", Kind::F32, members * arena);
+                b.dispatch(&Average { arena4, members: m, decay: decay as f32 }, &[scalars, params, moving], "average");
+                average = Some(moving);
+            }
         }
+        let (layers, mut per_row, seeds) = graph.into_parts();
+        let look = match grads {
+            Some(grads) if spec.looks > 0 => Some(look(&mut b, spec, &layers, params, grads, arena4)),
+            _ => None,
+        };
+        let kept = if spec.snapshot { [params].iter().chain(&states).chain(&average).copied().collect() } else { Vec::new() };
+        let snapshot = kept.into_iter().map(|buf| (buf, b.buffer("snapshot", Kind::F32, members * arena))).collect();
+        per_row.extend([row_loss, stats, slope]);
+        let held = b.buffer("held params", Kind::F32, if average.is_some() { members * arena } else { 1 });
         let plan = b.finish()?;
         Ok(Compiled {
             plan,
@@ -181,53 +279,65 @@ impl Model {
             eval,
             predict,
             features,
-            targets,
+            classes,
+            values,
+            confusion,
+            weights,
+            class_weights,
             order,
+            seeds,
             params,
             best,
+            held: average.map(|_| held),
+            average,
             grads,
+            decays,
             states,
             log,
             fault,
             output,
             per_row,
+            layers,
+            look,
+            snapshot,
             tensors,
             arena,
         })
     }
+}
 
-    /// Fuses activations into the dense layers before them and gives each block its buffers.
-    fn place(&self, b: &mut Builder, spec: &Spec<'_>, tensors: &[Tensor], arena: usize) -> Vec<Placed> {
-        let (mut placed, mut tensors, mut width) = (Vec::<Placed>::new(), tensors.iter(), self.inputs());
-        for (n, layer) in self.layers().iter().enumerate() {
-            let (block, label) = match *layer {
-                Layer::Activation(Activation::IDENTITY) => continue,
-                Layer::Activation(activation) => {
-                    if let Some(Placed { block: Block::Dense(dense), .. }) = placed.last_mut()
-                        && dense.activation == Activation::IDENTITY
-                        && matches!(self.layers()[n - 1], Layer::Dense { .. })
-                    {
-                        dense.activation = activation;
-                        continue;
-                    }
-                    (Block::Activation(activation), format!("layer {n} ({})", activation.name()))
-                }
-                Layer::Dense { outputs, bias, .. } => {
-                    let label = format!("layer {n} (dense {width}→{outputs})");
-                    width = outputs;
-                    let weight = tensors.next().expect("a dense layer has a weight").clone();
-                    let bias = bias.then(|| tensors.next().expect("this layer has a bias").clone());
-                    let (rows, members) = (spec.batch, spec.members);
-                    (Block::Dense(DenseBlock { rows, members, arena, weight, bias, activation: Activation::IDENTITY }), label)
-                }
-            };
-            let len = spec.members * spec.batch * padded(width);
-            let output = b.buffer(format!("output of {label}"), Kind::F32, len);
-            let delta = spec.optimizer.map(|_| b.buffer(format!("error of {label}"), Kind::F32, len));
-            placed.push(Placed { block, label, width, output, delta });
+/// The program that sums up what a step left in each dense layer's buffers.
+fn look(b: &mut Builder, spec: &Spec<'_>, layers: &[LayerBuffers], params: Buf, grads: Buf, arena4: u32) -> Look {
+    let before = b.buffer("params before", Kind::F32, spec.members * 4 * arena4 as usize);
+    let flow = b.buffer("flow", Kind::F32, spec.looks * spec.members * layers.len() * NUMBERS);
+    let program = b.program("look");
+    for (n, layer) in layers.iter().enumerate() {
+        let (low, high) = bounds(&layer.activation).unwrap_or((f32::MIN, f32::MAX));
+        let (width4, chunks) = (layer.width.div_ceil(4), layer.weight.stored().div_ceil(flow::CHUNK));
+        let sums = FlowColumns {
+            rows: spec.batch as u32,
+            width: layer.width as u32,
+            width4: width4 as u32,
+            members: spec.members as u32,
+            arena4,
+            weight4: layer.weight.offset as u32 / 4,
+            length4: layer.weight.stored() as u32 / 4,
+            chunks: chunks as u32,
+            layer: n as u32,
+            layers: layers.len() as u32,
+            low,
+            high,
+        };
+        let columns = b.buffer("flow of columns", Kind::F32, spec.members * width4 * NUMBERS);
+        let parts = b.buffer("flow of weights", Kind::F32, spec.members * chunks * 4);
+        if let Some(delta) = layer.delta {
+            b.dispatch(&sums, &[layer.output, delta, columns], &layer.label);
         }
-        placed
+        b.dispatch(&sums.chunks(), &[grads, params, before, parts], &layer.label);
+        b.dispatch(&sums.layer(), &[columns, parts, flow], &layer.label);
     }
+    // every look has a table of its own, so that no cursor needs to move
+    Look { program, before, flow }
 }
 
 fn gather(b: &mut Builder, spec: &Spec<'_>, width: usize, args: [Buf; 3]) {
@@ -236,72 +346,6 @@ fn gather(b: &mut Builder, spec: &Spec<'_>, width: usize, args: [Buf; 3]) {
         Some(scale) => b.dispatch(&GatherBytes { width4, rows, order_stride, members, scale }, &args, "batch"),
         None => b.dispatch(&Gather { width4, rows, order_stride, members, scale: 1.0 }, &args, "batch"),
     }
-}
-
-fn forward(b: &mut Builder, blocks: &[Placed], spec: &Spec<'_>, input: Buf, params: Buf) {
-    let mut x = input;
-    for Placed { block, label, width, output, .. } in blocks {
-        match block {
-            Block::Dense(dense) => dense.forward(b, [x, params, *output], label),
-            Block::Activation(activation) => {
-                let (kind, parameter) = activation.uniform();
-                let (rows, width4, members) = (spec.batch as u32, width.div_ceil(4) as u32, spec.members as u32);
-                b.dispatch(&Activate { rows, width: *width as u32, width4, members, kind, parameter }, &[x, *output], label);
-            }
-        }
-        x = *output;
-    }
-}
-
-/// From the slope of the loss back to the first layer. A block's `delta` is the error before its activation (for a dense layer) or
-/// before it altogether. Hands out the buffers that it added.
-fn backward(b: &mut Builder, blocks: &[Placed], spec: &Spec<'_>, input: Buf, params: Buf, grads: Buf, slope: Buf) -> Vec<Buf> {
-    let multiply = |b: &mut Builder, activation: Activation, placed: &Placed, g: Buf, delta: Buf| {
-        let (kind, parameter) = activation.uniform();
-        let (rows, width4, members) = (spec.batch as u32, placed.width.div_ceil(4) as u32, spec.members as u32);
-        let kernel = ActivateSlope { rows, width: placed.width as u32, width4, members, kind, parameter };
-        b.dispatch(&kernel, &[g, placed.output, delta], &placed.label);
-    };
-    let mut added = Vec::new();
-    // `g`: the error behind block n, its own activation's slope not yet in it
-    let mut g = slope;
-    // whether the dispatch that made `g` has multiplied that slope in already
-    let mut done = false;
-    for (n, placed) in blocks.iter().enumerate().rev() {
-        let own = placed.delta.expect("a plan that trains has errors");
-        let x = if n == 0 { input } else { blocks[n - 1].output };
-        match &placed.block {
-            Block::Activation(activation) => {
-                multiply(b, *activation, placed, g, own);
-                (g, done) = (own, false);
-            }
-            Block::Dense(dense) => {
-                let mut delta = g;
-                if !done && dense.activation != Activation::IDENTITY {
-                    multiply(b, dense.activation, placed, g, own);
-                    delta = own;
-                }
-                dense.gradient(b, [delta, x, grads], &placed.label);
-                if n > 0 {
-                    let before = &blocks[n - 1];
-                    let (activation, fused) = match &before.block {
-                        Block::Dense(dense) => (dense.activation, true),
-                        Block::Activation(_) => (Activation::IDENTITY, false),
-                    };
-                    // the error of the block before goes to its own buffer when its slope is in it, else to a buffer of its own kind
-                    let to = if fused { before.delta } else { None };
-                    let to = to.unwrap_or_else(|| {
-                        let len = spec.members * spec.batch * padded(before.width);
-                        added.push(b.buffer(format!("error behind {}", before.label), Kind::F32, len));
-                        added[added.len() - 1]
-                    });
-                    dense.delta(b, activation, [delta, params, x, to], &placed.label);
-                    (g, done) = (to, fused);
-                }
-            }
-        }
-    }
-    added
 }
 
 impl Compiled {
@@ -317,5 +361,17 @@ impl Compiled {
     /// Weights out of a member's part of an arena.
     pub fn unpack(&self, arena: &[f32]) -> Weights {
         Weights::new(self.tensors.iter().map(|t| (t.name.clone(), t.shape.clone(), t.unpack(arena))).collect())
+    }
+
+    /// Which elements of an arena decay: 1 for those that do, 0 for the others.
+    pub fn decaying(&self, which: Decays) -> Vec<f32> {
+        let mut arena = vec![0.0; self.arena];
+        for tensor in &self.tensors {
+            let decays = tensor.role == Role::Weight || (which == Decays::All && tensor.role.is_learned());
+            if decays {
+                tensor.pack(&vec![1.0; tensor.len()], &mut arena);
+            }
+        }
+        arena
     }
 }

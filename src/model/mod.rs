@@ -2,19 +2,28 @@
 
 mod compile;
 mod dense;
+mod graph;
 mod init;
+mod norm;
 mod weights;
 
-pub use compile::{Compiled, Spec};
-pub use init::{Dist, Fan, Init};
+pub use compile::{Compiled, Look, Spec};
+pub use graph::LayerBuffers;
+pub use init::{Dist, Fan, Init, Scheme};
 pub use weights::Weights;
 
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
-use crate::plan::{TENSOR_ALIGN, Tensor};
+use crate::plan::{Role, TENSOR_ALIGN, Tensor, padded};
+
+/// ε of normalisations, as in PyTorch (Keras has 1e-3).
+pub const NORM_EPSILON: f64 = 1e-5;
+/// The weight of the new value in running statistics, as in PyTorch (Keras and ONNX call 1 − this the momentum).
+pub const NORM_MOMENTUM: f64 = 0.1;
 
 /// A layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Layer {
     /// `z = x·Wᵀ + b`, with W `[out, in]`. PyTorch's `Linear`, Keras's `Dense` without activation.
     Dense {
@@ -27,6 +36,34 @@ pub enum Layer {
     },
     /// `a = σ(z)`, element by element.
     Activation(Activation),
+    /// `exp zⱼ / Σᵢ exp zᵢ` over a row. As an output for losses of numbers: `cross_entropy` has a softmax of its own and wants logits.
+    Softmax,
+    /// `γ·(x − mean)/√(variance + ε) + β` with mean and biased variance of each column over the batch; in evaluation those of running
+    /// averages. Ioffe and Szegedy 2015. PyTorch's `BatchNorm1d`: the running variance is the unbiased one.
+    BatchNorm {
+        /// Keeps the division finite.
+        epsilon: f64,
+        /// The weight of the new value in the running averages.
+        momentum: f64,
+    },
+    /// `γ·(x − mean)/√(variance + ε) + β` with mean and biased variance of each row. Ba, Kiros and Hinton 2016. PyTorch's `LayerNorm`.
+    LayerNorm {
+        /// Keeps the division finite.
+        epsilon: f64,
+    },
+    /// While training, sets each element to 0 with this probability and divides the others by what is left; nothing in evaluation.
+    /// Srivastava et al. 2014.
+    Dropout {
+        /// The probability.
+        rate: f64,
+    },
+    /// `x + f(x)`; where the layers f change the width, `x·Wᵀ + f(x)`. He et al. 2016.
+    Residual {
+        /// The layers f.
+        layers: Vec<Layer>,
+        /// How the projection W starts, where there is one.
+        init: Init,
+    },
 }
 
 /// A feed-forward network.
@@ -36,6 +73,10 @@ pub enum Layer {
 /// let model = Model::input(2).dense(64).relu().dense(64).relu().dense(3);
 /// assert_eq!(model.outputs(), 3);
 /// assert_eq!(model.parameters(), (2 * 64 + 64) + (64 * 64 + 64) + (64 * 3 + 3));
+///
+/// let block = |f: Model| f.dense(32).batch_norm().relu();
+/// let deep = Model::input(2).dense(32).residual(block).residual(block).dropout(0.1).dense(3);
+/// assert_eq!(deep.outputs(), 3);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
@@ -70,12 +111,6 @@ impl Model {
         self.named("relu")
     }
 
-    /// Adds `z` above 0 and `slope · z` below.
-    pub fn leaky_relu(self, slope: f32) -> Self {
-        let leaky = Activation::named("leaky_relu").expect("it is in the table");
-        self.activation(leaky.with_parameter(slope))
-    }
-
     /// Adds `1 / (1 + e⁻ᶻ)`.
     pub fn sigmoid(self) -> Self {
         self.named("sigmoid")
@@ -90,13 +125,47 @@ impl Model {
         self.activation(Activation::named(name).expect("it is in the table"))
     }
 
-    /// Initialises all dense layers so.
+    /// Adds a softmax over each row.
+    pub fn softmax(self) -> Self {
+        self.layer(Layer::Softmax)
+    }
+
+    /// Adds a batch normalisation with PyTorch's numbers: ε 1e-5, momentum 0.1.
+    pub fn batch_norm(self) -> Self {
+        self.layer(Layer::BatchNorm { epsilon: NORM_EPSILON, momentum: NORM_MOMENTUM })
+    }
+
+    /// Adds a layer normalisation with ε 1e-5.
+    pub fn layer_norm(self) -> Self {
+        self.layer(Layer::LayerNorm { epsilon: NORM_EPSILON })
+    }
+
+    /// Adds dropout with a probability.
+    pub fn dropout(self, rate: f64) -> Self {
+        self.layer(Layer::Dropout { rate })
+    }
+
+    /// Adds `x + f(x)`: f is handed a model of the width so far and adds its layers to it.
+    pub fn residual(self, f: impl FnOnce(Model) -> Model) -> Self {
+        let layers = f(Model::input(self.outputs())).layers;
+        self.layer(Layer::Residual { layers, init: Init::Auto })
+    }
+
+    /// Initialises all layers so.
     pub fn init(mut self, with: Init) -> Self {
-        for layer in &mut self.layers {
-            if let Layer::Dense { init, .. } = layer {
-                *init = with;
+        fn set(layers: &mut [Layer], with: Init) {
+            for layer in layers {
+                match layer {
+                    Layer::Dense { init, .. } => *init = with,
+                    Layer::Residual { layers, init } => {
+                        *init = with;
+                        set(layers, with);
+                    }
+                    _ => {}
+                }
             }
         }
+        set(&mut self.layers, with);
         self
     }
 
@@ -112,60 +181,192 @@ impl Model {
 
     /// Numbers that the model makes of a row.
     pub fn outputs(&self) -> usize {
-        self.widths().last().copied().unwrap_or(self.inputs)
+        width_behind(&self.layers, self.inputs)
     }
 
     /// How many numbers are learned.
     pub fn parameters(&self) -> usize {
-        self.tensors().0.iter().map(Tensor::len).sum()
+        self.tensors().0.iter().filter(|tensor| tensor.role.is_learned()).map(Tensor::len).sum()
     }
 
-    /// The width behind each layer.
-    fn widths(&self) -> Vec<usize> {
-        let next = |width: &mut usize, layer: &Layer| {
-            if let Layer::Dense { outputs, .. } = layer {
-                *width = *outputs;
-            }
-            Some(*width)
-        };
-        self.layers.iter().scan(self.inputs, next).collect()
+    /// Whether some layer works with the statistics of a batch, which a batch of one row does not have.
+    pub fn has_batch_norm(&self) -> bool {
+        self.has(|layer| matches!(layer, Layer::BatchNorm { .. }))
     }
 
-    /// The tensors in the order of the layers, named as `nn.Sequential` counts (activations take an index too, the identity does
-    /// not), and the length of an arena of them.
-    pub fn tensors(&self) -> (Vec<Tensor>, usize) {
-        let (mut tensors, mut offset, mut index, mut width) = (Vec::new(), 0, 0, self.inputs);
-        for layer in &self.layers {
-            match *layer {
-                Layer::Dense { outputs, bias, .. } => {
-                    let weight = Tensor { name: format!("{index}.weight"), shape: vec![outputs, width], offset };
-                    offset += weight.stored().next_multiple_of(TENSOR_ALIGN);
-                    tensors.push(weight);
-                    if bias {
-                        tensors.push(Tensor { name: format!("{index}.bias"), shape: vec![outputs], offset });
-                        offset += outputs.next_multiple_of(TENSOR_ALIGN);
+    /// Whether some layer draws at random while training.
+    pub fn has_dropout(&self) -> bool {
+        self.has(|layer| matches!(layer, Layer::Dropout { .. }))
+    }
+
+    /// Whether some layer, at any depth, is such a one.
+    fn has(&self, wanted: impl Fn(&Layer) -> bool + Copy) -> bool {
+        fn any(layers: &[Layer], wanted: impl Fn(&Layer) -> bool + Copy) -> bool {
+            layers.iter().any(|layer| wanted(layer) || matches!(layer, Layer::Residual { layers, .. } if any(layers, wanted)))
+        }
+        any(&self.layers, wanted)
+    }
+
+    /// The activations that are not of the table, at any depth.
+    pub(crate) fn custom_activations(&self) -> Vec<Activation> {
+        fn collect(layers: &[Layer], found: &mut Vec<Activation>) {
+            for layer in layers {
+                match layer {
+                    Layer::Activation(activation) if activation.is_custom() && !found.contains(activation) => {
+                        found.push(activation.clone())
                     }
-                    width = outputs;
-                    index += 1;
+                    Layer::Residual { layers, .. } => collect(layers, found),
+                    _ => {}
                 }
-                Layer::Activation(Activation::IDENTITY) => {}
-                Layer::Activation(_) => index += 1,
             }
         }
-        (tensors, offset.max(TENSOR_ALIGN))
+        let mut found = Vec::new();
+        collect(&self.layers, &mut found);
+        found
     }
 
-    /// An error when the model can't be trained: no dense layer, or one without outputs.
+    /// The tensors in the order of the layers, and the length of an arena of them. They are named as `nn.Sequential` counts: every layer
+    /// takes an index but the identity; those of a residual block are `3.body.0.weight` and `3.shortcut.weight`.
+    pub fn tensors(&self) -> (Vec<Tensor>, usize) {
+        let mut arena = Arena { tensors: Vec::new(), offset: 0 };
+        arena.layers(&self.layers, "", self.inputs);
+        (arena.tensors, arena.offset.max(TENSOR_ALIGN))
+    }
+
+    /// An error when the model can't be trained; the message names the layer.
     pub fn check(&self) -> Result<()> {
         if self.inputs == 0 {
             return Err(Error::input("the model has no inputs: it needs at least one feature"));
         }
-        let widths: Vec<_> =
-            self.layers.iter().filter_map(|l| if let Layer::Dense { outputs, .. } = l { Some(*outputs) } else { None }).collect();
-        match widths.iter().position(|&w| w == 0) {
-            _ if widths.is_empty() => Err(Error::input("the model has no dense layer: there is nothing to learn")),
-            Some(n) => Err(Error::input(format!("dense layer {} has no outputs: give it at least one", n + 1))),
-            None => Ok(()),
+        if !self.has(|layer| matches!(layer, Layer::Dense { .. })) {
+            return Err(Error::input("the model has no dense layer: there is nothing to learn"));
+        }
+        check(&self.layers, "")
+    }
+}
+
+fn check(layers: &[Layer], prefix: &str) -> Result<()> {
+    for (n, layer) in layers.iter().enumerate() {
+        let fault = |what: String| Err(Error::input(format!("layer {prefix}{n}: {what}")));
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        match layer {
+            Layer::Dense { outputs: 0, .. } => return fault("the dense layer has no outputs: give it at least one".into()),
+            Layer::Dense { init, .. } => init.check()?,
+            Layer::BatchNorm { epsilon, .. } | Layer::LayerNorm { epsilon } if !positive(*epsilon) => {
+                return fault(format!("epsilon must be a number above 0 (got {epsilon})"));
+            }
+            Layer::BatchNorm { momentum, .. } if !(positive(*momentum) && *momentum <= 1.0) => {
+                return fault(format!("momentum must be a number above 0 and at most 1 (got {momentum})"));
+            }
+            Layer::Dropout { rate } if !(0.0..1.0).contains(rate) => {
+                return fault(format!("the rate of dropout must be a number of at least 0 and below 1 (got {rate})"));
+            }
+            Layer::Residual { layers, .. } => {
+                if layers.iter().all(|layer| matches!(layer, Layer::Dropout { .. }) || layer.index_step() == 0) {
+                    return fault("the residual block has no layer that does something: give it a dense layer at least".into());
+                }
+                check(layers, &format!("{prefix}{n}."))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Layer {
+    /// The width behind the layer.
+    pub fn width_behind(&self, width: usize) -> usize {
+        match self {
+            Layer::Dense { outputs, .. } => *outputs,
+            Layer::Residual { layers, .. } => width_behind(layers, width),
+            _ => width,
+        }
+    }
+
+    /// How many places of `nn.Sequential` it takes: 0 for the identity.
+    pub(crate) fn index_step(&self) -> usize {
+        match self {
+            Layer::Activation(activation) if activation.is_identity() => 0,
+            _ => 1,
+        }
+    }
+
+    /// What it is called in messages: `dense`, `relu`.
+    pub fn name(&self) -> &str {
+        match self {
+            Layer::Dense { .. } => "dense",
+            Layer::Activation(activation) => activation.name(),
+            Layer::Softmax => "softmax",
+            Layer::BatchNorm { .. } => "batch_norm",
+            Layer::LayerNorm { .. } => "layer_norm",
+            Layer::Dropout { .. } => "dropout",
+            Layer::Residual { .. } => "residual",
+        }
+    }
+}
+
+fn width_behind(layers: &[Layer], width: usize) -> usize {
+    layers.iter().fold(width, |width, layer| layer.width_behind(width))
+}
+
+/// The name of the activation that the output of layer `n` goes through: behind normalisation and dropout, before anything else.
+pub(crate) fn activation_behind(layers: &[Layer], n: usize) -> &str {
+    for layer in &layers[n + 1..] {
+        match layer {
+            Layer::BatchNorm { .. } | Layer::LayerNorm { .. } | Layer::Dropout { .. } => {}
+            Layer::Activation(activation) => return activation.name(),
+            _ => break,
+        }
+    }
+    "identity"
+}
+
+/// Tensors in an arena, one behind the other.
+struct Arena {
+    tensors: Vec<Tensor>,
+    offset: usize,
+}
+
+impl Arena {
+    fn add(&mut self, name: String, shape: Vec<usize>, role: Role) {
+        let tensor = Tensor { name, shape, offset: self.offset, role };
+        self.offset += padded(tensor.stored()).next_multiple_of(TENSOR_ALIGN);
+        self.tensors.push(tensor);
+    }
+
+    fn layers(&mut self, layers: &[Layer], prefix: &str, mut width: usize) {
+        let mut index = 0;
+        for layer in layers {
+            let at = format!("{prefix}{index}");
+            match layer {
+                Layer::Dense { outputs, bias, .. } => {
+                    self.add(format!("{at}.weight"), vec![*outputs, width], Role::Weight);
+                    if *bias {
+                        self.add(format!("{at}.bias"), vec![*outputs], Role::Bias);
+                    }
+                }
+                Layer::BatchNorm { .. } => {
+                    self.add(format!("{at}.weight"), vec![width], Role::Scale);
+                    self.add(format!("{at}.bias"), vec![width], Role::Shift);
+                    self.add(format!("{at}.running_mean"), vec![width], Role::RunningMean);
+                    self.add(format!("{at}.running_var"), vec![width], Role::RunningVariance);
+                    self.add(format!("{at}.num_batches_tracked"), vec![], Role::BatchCount);
+                }
+                Layer::LayerNorm { .. } => {
+                    self.add(format!("{at}.weight"), vec![width], Role::Scale);
+                    self.add(format!("{at}.bias"), vec![width], Role::Shift);
+                }
+                Layer::Residual { layers, .. } => {
+                    self.layers(layers, &format!("{at}.body."), width);
+                    let behind = width_behind(layers, width);
+                    if behind != width {
+                        self.add(format!("{at}.shortcut.weight"), vec![behind, width], Role::Weight);
+                    }
+                }
+                Layer::Activation(_) | Layer::Softmax | Layer::Dropout { .. } => {}
+            }
+            width = layer.width_behind(width);
+            index += layer.index_step();
         }
     }
 }
@@ -176,7 +377,7 @@ mod tests {
 
     #[test]
     fn tensors_are_named_as_sequential_counts_and_lie_on_256_bytes() {
-        let (tensors, arena) = Model::input(5).dense(3).tanh().activation(Activation::IDENTITY).dense(2).tensors();
+        let (tensors, arena) = Model::input(5).dense(3).tanh().activation(Activation::identity()).dense(2).tensors();
         let names: Vec<_> = tensors.iter().map(|t| (t.name.as_str(), t.shape.clone(), t.offset)).collect();
         // 3 rows of 5, padded to 8: 24 elements, rounded up to 64
         let wanted = [("0.weight", vec![3, 5], 0), ("0.bias", vec![3], 64), ("2.weight", vec![2, 3], 128), ("2.bias", vec![2], 192)];
@@ -185,9 +386,45 @@ mod tests {
     }
 
     #[test]
+    fn every_layer_has_its_tensors_and_takes_an_index() {
+        let model = Model::input(4).dense(6).batch_norm().relu().dropout(0.5).residual(|f| f.layer_norm().dense(8)).dense(2);
+        let names: Vec<_> = model.tensors().0.into_iter().map(|t| t.name).collect();
+        let wanted = [
+            "0.weight",
+            "0.bias",
+            "1.weight",
+            "1.bias",
+            "1.running_mean",
+            "1.running_var",
+            "1.num_batches_tracked",
+            "4.body.0.weight",
+            "4.body.0.bias",
+            "4.body.1.weight",
+            "4.body.1.bias",
+            "4.shortcut.weight",
+            "5.weight",
+            "5.bias",
+        ];
+        assert_eq!(names, wanted);
+        // 4·6 + 6, 6 + 6, 6 + 6, 6·8 + 8, 6·8, 8·2 + 2
+        assert_eq!(model.parameters(), 30 + 12 + 12 + 56 + 48 + 18);
+    }
+
+    #[test]
+    fn the_activation_behind_a_layer_is_found_beyond_normalisation() {
+        let model = Model::input(4).dense(6).batch_norm().dropout(0.5).relu().dense(2);
+        assert_eq!(activation_behind(model.layers(), 0), "relu");
+        assert_eq!(activation_behind(model.layers(), 4), "identity");
+    }
+
+    #[test]
     fn a_model_that_can_not_learn_is_refused() {
-        assert!(Model::input(3).relu().check().unwrap_err().to_string().contains("no dense layer"));
-        assert!(Model::input(3).dense(0).check().unwrap_err().to_string().contains("dense layer 1 has no outputs"));
+        let message = |model: Model| model.check().unwrap_err().to_string();
+        assert!(message(Model::input(3).relu()).contains("no dense layer"));
+        assert!(message(Model::input(3).dense(2).dense(0)).contains("layer 1: the dense layer has no outputs"));
+        assert!(message(Model::input(3).dense(2).dropout(1.0)).contains("layer 1: the rate of dropout must be"));
+        assert!(message(Model::input(3).dense(2).residual(|f| f.dropout(0.5))).contains("layer 1: the residual block"));
+        assert!(message(Model::input(3).residual(|f| f.dense(3).dropout(2.0)).dense(2)).contains("layer 0.1: the rate"));
         assert!(Model::input(0).dense(1).check().is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! Weights outside a device: named tensors, read from and written to safetensors.
 
-use super::{Layer, Model};
+use super::{Init, Layer, Model};
 use crate::error::{Error, Place, Result};
+use crate::plan::Role;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
@@ -11,30 +12,29 @@ use std::path::Path;
 pub struct Weights(Vec<(String, Vec<usize>, Vec<f32>)>);
 
 impl Weights {
-    /// From names, shapes and numbers.
-    pub(crate) fn new(tensors: Vec<(String, Vec<usize>, Vec<f32>)>) -> Self {
+    /// From names, shapes and numbers, put in the order in which a model has them.
+    pub(crate) fn new(mut tensors: Vec<(String, Vec<usize>, Vec<f32>)>) -> Self {
+        tensors.sort_by_cached_key(|(name, ..)| place(name));
         Weights(tensors)
     }
 
     /// Seeded initial weights of a model.
     pub fn initial(model: &Model, seed: u64) -> Self {
-        let mut tensors = Vec::new();
-        let mut made = model.tensors().0.into_iter();
-        for (n, layer) in model.layers().iter().enumerate() {
-            let Layer::Dense { bias, init, .. } = *layer else { continue };
-            let next = match model.layers().get(n + 1) {
-                Some(Layer::Activation(activation)) => activation.name(),
-                _ => "identity",
+        let mut starts = Vec::new();
+        starts_of(model.layers(), model.inputs(), 0, &mut starts);
+        let mut starts = starts.into_iter();
+        let tensors = model.tensors().0.into_iter().map(|tensor| {
+            let values = match tensor.role {
+                Role::Weight => {
+                    let (init, stream) = starts.next().expect("every weight has its start");
+                    init.draw(seed, stream, tensor.shape[1], tensor.shape[0])
+                }
+                Role::Scale | Role::RunningVariance => vec![1.0; tensor.len()],
+                Role::Bias | Role::Shift | Role::RunningMean | Role::BatchCount => vec![0.0; tensor.len()],
             };
-            let weight = made.next().expect("a dense layer has a weight");
-            let values = init.resolve(next).draw(seed, n, weight.shape[1], weight.shape[0]);
-            tensors.push((weight.name, weight.shape, values));
-            if bias {
-                let bias = made.next().expect("this layer has a bias");
-                tensors.push((bias.name.clone(), bias.shape.clone(), vec![0.0; bias.len()]));
-            }
-        }
-        Weights(tensors)
+            (tensor.name, tensor.shape, values)
+        });
+        Weights::new(tensors.collect())
     }
 
     /// Name, shape and numbers of each tensor.
@@ -89,29 +89,68 @@ impl Weights {
         let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("not a safetensors file: {e}")))?;
         let mut tensors = Vec::new();
         for (name, view) in file.iter() {
-            if view.dtype() != Dtype::F32 {
-                return Err(wrong(format!("`{name}` is {:?}: write the weights as F32", view.dtype())));
-            }
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let values = match view.dtype() {
+                Dtype::F32 => view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+                Dtype::I64 if name.ends_with(COUNT) => {
+                    view.data().as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes) as f32).collect()
+                }
+                other => return Err(wrong(format!("`{name}` is {other:?}: write the weights as F32"))),
+            };
             tensors.push((name.to_string(), view.shape().to_vec(), values));
         }
-        tensors.sort_by_key(|(name, ..)| {
-            let (index, rest) = name.split_once('.').unwrap_or((name, ""));
-            (index.parse::<usize>().unwrap_or(usize::MAX), std::cmp::Reverse(rest.to_string()))
-        });
-        Ok(Weights(tensors))
+        Ok(Weights::new(tensors))
     }
 
     /// Writes a safetensors file that `torch.nn.Sequential.load_state_dict` takes as it is.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let wrong = |e: safetensors::SafeTensorError| Error::at(Place::file(path), e.to_string());
+        // PyTorch counts batches in whole numbers
+        let counts: Vec<Vec<i64>> = self.iter().map(|(_, _, values)| values.iter().map(|&v| v as i64).collect()).collect();
         let mut views = Vec::new();
-        for (name, shape, values) in self.iter() {
-            views.push((name, TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values)).map_err(wrong)?));
+        for ((name, shape, values), counts) in self.iter().zip(&counts) {
+            let view = match name.ends_with(COUNT) {
+                true => TensorView::new(Dtype::I64, shape.to_vec(), bytemuck::cast_slice(counts)),
+                false => TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values)),
+            };
+            views.push((name, view.map_err(wrong)?));
         }
         let bytes = safetensors::serialize(views, None).map_err(wrong)?;
         std::fs::write(path, bytes).map_err(|e| Error::io(path, e))
+    }
+}
+
+/// The tensor that counts the batches of a batch normalisation.
+const COUNT: &str = "num_batches_tracked";
+
+/// Where a name stands in a model's order: numbers as numbers, and the tensors of a layer in the order of [`Model::tensors`].
+fn place(name: &str) -> Vec<(usize, String)> {
+    let last = ["weight", "bias", "running_mean", "running_var", COUNT];
+    let part = |part: &str| match (part.parse::<usize>(), last.iter().position(|known| *known == part)) {
+        (Ok(number), _) => (number, String::new()),
+        (_, Some(rank)) => (rank, String::new()),
+        _ => (usize::MAX, part.to_string()),
+    };
+    name.split('.').map(part).collect()
+}
+
+/// How each weight starts, in the order of [`Model::tensors`], and the number of its stream of draws: the layer's place, so that a
+/// layer's weights do not depend on what is in other layers.
+fn starts_of(layers: &[Layer], mut width: usize, above: usize, starts: &mut Vec<(Init, usize)>) {
+    for (n, layer) in layers.iter().enumerate() {
+        let stream = above + n;
+        match layer {
+            Layer::Dense { init, .. } => starts.push((init.resolve(super::activation_behind(layers, n)), stream)),
+            Layer::Residual { layers: body, init } => {
+                starts_of(body, width, (stream + 1) << 12, starts);
+                if layer.width_behind(width) != width {
+                    // the projection's is the stream behind the body's
+                    starts.push((init.resolve("identity"), ((stream + 1) << 12) + body.len()));
+                }
+            }
+            _ => {}
+        }
+        width = layer.width_behind(width);
     }
 }
 

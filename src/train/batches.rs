@@ -27,6 +27,15 @@ pub fn batches(rows: usize, batch: usize, remainder: Remainder) -> Vec<usize> {
     sizes
 }
 
+/// The same sizes for a model with batch normalisation: a last batch of one row, whose variance would be 0, joins the one before it.
+pub(crate) fn without_single(mut sizes: Vec<usize>) -> Vec<usize> {
+    if let [.., before, 1] = &mut sizes[..] {
+        *before += 1;
+        sizes.pop();
+    }
+    sizes
+}
+
 /// The rows in the order of an epoch: a pure function of seed and epoch, so that resuming needs no state.
 pub(crate) fn order(rows: &[u32], seed: u64, epoch: usize, shuffle: bool) -> Vec<u32> {
     let mut order = rows.to_vec();
@@ -46,6 +55,13 @@ mod tests {
         assert_eq!(batches(96, 32, Remainder::Keep), [32, 32, 32]);
         assert_eq!(batches(5, 32, Remainder::Keep), [5]);
         assert_eq!(batches(5, 32, Remainder::Drop), [0usize; 0]);
+    }
+
+    #[test]
+    fn a_last_row_alone_joins_the_batch_before_it() {
+        assert_eq!(without_single(vec![32, 32, 1]), [32, 33]);
+        assert_eq!(without_single(vec![32, 2]), [32, 2]);
+        assert_eq!(without_single(vec![1]), [1]);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! When to stop, and which weights to keep.
 
 use crate::error::{Error, Result};
+use crate::metrics::{self, larger_is_better};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Which number is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,16 @@ impl Monitor {
     pub fn needs_validation(&self) -> bool {
         *self != Monitor::TrainLoss
     }
+
+    /// Whether all rows must be ranked for it.
+    pub(crate) fn ranks(&self) -> bool {
+        matches!(self, Monitor::Valid(name) if metrics::named(name).is_some_and(|metric| metric.needs == metrics::Needs::Scores))
+    }
+
+    /// Whether a larger value is a better one.
+    pub fn larger_is_better(&self) -> bool {
+        matches!(self, Monitor::Valid(name) if larger_is_better(name))
+    }
 }
 
 impl std::fmt::Display for Monitor {
@@ -42,7 +56,7 @@ impl std::fmt::Display for Monitor {
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Larger for `accuracy` and `r2`, smaller for all else.
+    /// What suits the number: larger for accuracy and its kin, smaller for losses and errors.
     #[default]
     Auto,
     /// Smaller is better.
@@ -66,33 +80,72 @@ pub struct EarlyStopping {
     pub start_epoch: usize,
     /// Whether the best weights come back at the end.
     pub restore_best: bool,
+    /// Training has diverged when the number is worse than this; it then stops at once.
+    pub divergence: Option<f64>,
+    /// Whether it stops at once when the number is not finite.
+    pub check_finite: bool,
+}
+
+impl EarlyStopping {
+    /// Whether a larger value is better, with `auto` resolved.
+    pub fn larger_is_better(&self) -> bool {
+        match self.mode {
+            Mode::Auto => self.monitor.larger_is_better(),
+            Mode::Min => false,
+            Mode::Max => true,
+        }
+    }
 }
 
 impl Default for EarlyStopping {
     fn default() -> Self {
-        EarlyStopping { monitor: Monitor::ValidLoss, mode: Mode::Auto, patience: 10, min_delta: 0.0, start_epoch: 0, restore_best: true }
+        EarlyStopping {
+            monitor: Monitor::ValidLoss,
+            mode: Mode::Auto,
+            patience: 10,
+            min_delta: 0.0,
+            start_epoch: 0,
+            restore_best: true,
+            divergence: None,
+            check_finite: true,
+        }
     }
+}
+
+/// Training is done when a number is at least this good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StopAt {
+    /// The number.
+    pub monitor: Monitor,
+    /// How good it must be.
+    pub value: f64,
 }
 
 /// When training ends.
 ///
 /// ```
 /// use gradus::train::Stop;
-/// let stop = Stop::after(50).patience(5);
+/// let stop = Stop::after(50).patience(5).within(std::time::Duration::from_secs(600));
 /// assert_eq!(stop.early.unwrap().patience, 5);
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Stop {
     /// Epochs at most.
     pub epochs: usize,
     /// Early stopping; `None` for never.
     pub early: Option<EarlyStopping>,
+    /// A value that is good enough.
+    pub at: Option<StopAt>,
+    /// The longest time: no epoch is begun after it.
+    pub time: Option<Duration>,
+    /// Set from another thread, it ends training after the epoch that runs.
+    pub interrupt: Option<Arc<AtomicBool>>,
 }
 
 impl Stop {
     /// After so many epochs.
     pub fn after(epochs: usize) -> Self {
-        Stop { epochs, early: None }
+        Stop { epochs, early: None, at: None, time: None, interrupt: None }
     }
 
     /// Or when the validation loss has not improved for so many epochs; the best weights then come back.
@@ -105,6 +158,30 @@ impl Stop {
         Stop { early: Some(early), ..self }
     }
 
+    /// Or when a number is at least this good: `stop_at("val_accuracy", 0.98)`. A name that there is not is refused after the first epoch.
+    pub fn stop_at(self, monitor: &str, value: f64) -> Self {
+        let monitor = Monitor::parse(monitor).unwrap_or_else(|| Monitor::Valid(monitor.to_string()));
+        Stop { at: Some(StopAt { monitor, value }), ..self }
+    }
+
+    /// Or when so much time has passed.
+    pub fn within(self, time: Duration) -> Self {
+        Stop { time: Some(time), ..self }
+    }
+
+    /// Or when another thread says so.
+    pub fn when(self, interrupt: Arc<AtomicBool>) -> Self {
+        Stop { interrupt: Some(interrupt), ..self }
+    }
+
+    /// Why it ends for all members now, whatever their numbers are.
+    pub(crate) fn at_once(&self, elapsed: Duration) -> Option<Reason> {
+        if self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Some(Reason::Interrupted);
+        }
+        self.time.is_some_and(|time| elapsed >= time).then_some(Reason::Time)
+    }
+
     /// An error when a number makes no sense.
     pub fn check(&self) -> Result<()> {
         if self.epochs == 0 {
@@ -114,6 +191,12 @@ impl Stop {
             Some(early) if early.patience == 0 => Err(Error::input("patience must be at least 1 (got 0): set [early_stopping] patience")),
             Some(early) if !(early.min_delta.is_finite() && early.min_delta >= 0.0) => {
                 Err(Error::input(format!("min_delta must not be negative (got {}): set [early_stopping] min_delta", early.min_delta)))
+            }
+            Some(EarlyStopping { divergence: Some(bound), .. }) if !bound.is_finite() => {
+                Err(Error::input(format!("divergence must be a number (got {bound}): set [early_stopping] divergence")))
+            }
+            _ if self.at.as_ref().is_some_and(|at| !at.value.is_finite()) => {
+                Err(Error::input("the value to stop at must be a number: set [early_stopping] stop_at"))
             }
             _ => Ok(()),
         }
@@ -127,6 +210,16 @@ pub enum Reason {
     MaxEpochs,
     /// The patience of early stopping ran out.
     Patience,
+    /// The number to stop at was reached.
+    Threshold,
+    /// The watched number was worse than what counts as diverged.
+    Diverged,
+    /// The watched number was not finite.
+    NonFinite,
+    /// Someone interrupted it.
+    Interrupted,
+    /// The time was over.
+    Time,
 }
 
 impl Reason {
@@ -135,6 +228,11 @@ impl Reason {
         match self {
             Reason::MaxEpochs => "max_epochs",
             Reason::Patience => "patience",
+            Reason::Threshold => "threshold",
+            Reason::Diverged => "diverged",
+            Reason::NonFinite => "non_finite",
+            Reason::Interrupted => "interrupted",
+            Reason::Time => "time",
         }
     }
 }
@@ -151,7 +249,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) improved: bool,
-    pub(crate) stop: bool,
+    pub(crate) stop: Option<Reason>,
 }
 
 impl Watch {
@@ -166,22 +264,24 @@ impl Watch {
 
     /// Judges epoch `epoch` (from 0) by the watched number.
     pub(crate) fn judge(&mut self, rules: &EarlyStopping, epoch: usize, value: f64) -> Verdict {
-        if epoch < rules.start_epoch {
-            return Verdict { improved: false, stop: false };
+        if rules.check_finite && !value.is_finite() {
+            return Verdict { improved: false, stop: Some(Reason::NonFinite) };
         }
-        let larger = match (rules.mode, &rules.monitor) {
-            (Mode::Max, _) => true,
-            (Mode::Auto, Monitor::Valid(name)) => ["accuracy", "r2"].contains(&name.as_str()),
-            _ => false,
-        };
+        let larger = rules.larger_is_better();
+        if rules.divergence.is_some_and(|bound| if larger { value < bound } else { value > bound }) {
+            return Verdict { improved: false, stop: Some(Reason::Diverged) };
+        }
+        if epoch < rules.start_epoch {
+            return Verdict { improved: false, stop: None };
+        }
         let value = if larger { -value } else { value };
         // what is not finite is never better, not even than nothing
         if value.is_finite() && self.best.is_none_or(|(best, _)| value < best - rules.min_delta) {
             *self = Watch { best: Some((value, epoch)), wait: 0 };
-            return Verdict { improved: true, stop: false };
+            return Verdict { improved: true, stop: None };
         }
         self.wait += 1;
-        Verdict { improved: false, stop: self.wait >= rules.patience }
+        Verdict { improved: false, stop: (self.wait >= rules.patience).then_some(Reason::Patience) }
     }
 }
 
@@ -195,7 +295,7 @@ mod tests {
         for (epoch, &value) in values.iter().enumerate() {
             let verdict = watch.judge(rules, epoch, value);
             improved.push(verdict.improved);
-            if verdict.stop {
+            if verdict.stop.is_some() {
                 return (improved, Some(epoch), watch.best_epoch());
             }
         }
@@ -228,8 +328,28 @@ mod tests {
 
     #[test]
     fn a_value_that_is_not_finite_is_never_the_best() {
-        let rules = EarlyStopping { patience: 3, ..EarlyStopping::default() };
+        let rules = EarlyStopping { patience: 3, check_finite: false, ..EarlyStopping::default() };
         assert_eq!(run(&rules, &[f64::INFINITY, f64::NAN, 1.0, 2.0]), (vec![false, false, true, false], None, Some(2)));
         assert_eq!(run(&rules, &[f64::NAN; 5]), (vec![false; 3], Some(2), None));
+    }
+
+    #[test]
+    fn what_is_not_finite_or_too_bad_stops_at_once() {
+        let judge = |rules: &EarlyStopping, value| Watch::new().judge(rules, 0, value).stop;
+        let rules = EarlyStopping { divergence: Some(10.0), start_epoch: 5, ..EarlyStopping::default() };
+        assert_eq!(judge(&rules, f64::NAN), Some(Reason::NonFinite));
+        assert_eq!((judge(&rules, 10.5), judge(&rules, 10.0)), (Some(Reason::Diverged), None));
+        let rules = EarlyStopping { monitor: Monitor::Valid("accuracy".into()), divergence: Some(0.2), ..EarlyStopping::default() };
+        assert_eq!((judge(&rules, 0.1), judge(&rules, 0.3)), (Some(Reason::Diverged), None));
+    }
+
+    #[test]
+    fn time_and_interruption_stop_all() {
+        let flag = Arc::new(AtomicBool::new(false));
+        let stop = Stop::after(3).within(Duration::from_secs(2)).when(Arc::clone(&flag));
+        assert_eq!(stop.at_once(Duration::from_secs(1)), None);
+        assert_eq!(stop.at_once(Duration::from_secs(2)), Some(Reason::Time));
+        flag.store(true, Ordering::Relaxed);
+        assert_eq!(stop.at_once(Duration::ZERO), Some(Reason::Interrupted));
     }
 }

@@ -1,10 +1,11 @@
 //! The books of a training run: what each epoch brought, whether a member goes on, and the report at the end.
 
-use super::early_stop::{Monitor, Reason, Stop, Watch};
+use super::beats::Beat;
+use super::early_stop::{Monitor, Reason, Stop, StopAt, Watch};
 use super::report::{EpochRecord, MemberReport, Report};
 use super::session::{EpochLog, Session};
 use crate::error::{Error, Result};
-use crate::kernel::Rate;
+use crate::flow::Flow;
 use crate::metrics::Scores;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ pub(super) struct Ledger<'a> {
     stopped: Vec<Option<Reason>>,
     histories: Vec<Vec<EpochRecord>>,
     step_losses: Vec<Vec<f32>>,
+    flows: Vec<Vec<Flow>>,
     rows: usize,
     seconds: f64,
     pub(super) last_rate: f64,
@@ -30,6 +32,7 @@ impl<'a> Ledger<'a> {
             stopped: vec![None; members],
             histories: vec![Vec::new(); members],
             step_losses: vec![Vec::new(); members],
+            flows: vec![Vec::new(); members],
             rows: 0,
             seconds: 0.0,
             last_rate: 0.0,
@@ -40,41 +43,70 @@ impl<'a> Ledger<'a> {
     pub(super) fn epoch(
         &mut self,
         epoch: usize,
-        sizes: &[usize],
+        beats: &[Beat],
         log: &EpochLog,
         scores: Option<Vec<Scores>>,
-        lr: &[Rate],
+        lr: &[f64],
         session: &mut Session,
     ) -> Result<()> {
-        let rows = sizes.iter().sum::<usize>() as f64;
+        let updates = beats.last().map_or(0, |beat| beat.update + 1);
+        let at_once = self.stop.at_once(self.began.elapsed());
         for member in 0..self.histories.len() {
             if self.stopped[member].is_some() {
                 continue;
             }
-            let steps = || log.steps.iter().map(|step| step[member]);
-            let train_loss = steps().map(|[loss, _]| f64::from(loss)).sum::<f64>() / rows;
-            self.step_losses[member].extend(steps().zip(sizes).map(|([loss, _], &rows)| loss / rows as f32));
+            let steps = || log.steps.iter().zip(beats).map(|(step, beat)| (step[member], beat));
+            let sound = || steps().filter(|(step, _)| step.sound);
+            let weight: f64 = sound().map(|(_, beat)| beat.weights[member]).sum();
+            let train_loss = sound().map(|(step, _)| f64::from(step.loss)).sum::<f64>() / weight;
+            self.step_losses[member].extend(steps().map(|(step, beat)| (f64::from(step.loss) / beat.weights[member]) as f32));
+            let norms: Vec<f64> = steps().filter(|(step, _)| step.applied).map(|(step, _)| f64::from(step.norm)).collect();
             let valid = scores.as_ref().map(|scores| scores[member].clone());
+            let mut reason = at_once;
+            if let Some(StopAt { monitor, value }) = &self.stop.at {
+                let got = watched(monitor, train_loss, valid.as_ref())?;
+                let reached = if monitor.larger_is_better() { got >= *value } else { got <= *value };
+                reason = if reached { Some(Reason::Threshold) } else { reason };
+            }
             if let Some(early) = &self.stop.early {
                 let value = watched(&early.monitor, train_loss, valid.as_ref())?;
                 let verdict = self.watches[member].judge(early, epoch, value);
+                reason = verdict.stop.or(reason);
                 // a member that stops keeps its weights, whatever the others' steps do to it
-                if if early.restore_best { verdict.improved } else { verdict.stop } {
+                let none_better = !early.restore_best || self.watches[member].best_epoch().is_none();
+                if (early.restore_best && verdict.improved) || (reason.is_some() && none_better) {
                     session.keep(member)?;
                 }
-                self.stopped[member] = verdict.stop.then_some(Reason::Patience);
+            } else if reason.is_some() {
+                session.keep(member)?;
             }
+            self.stopped[member] = reason;
             self.histories[member].push(EpochRecord {
                 epoch: epoch + 1,
-                steps: (epoch + 1) * sizes.len(),
-                lr: f64::from(lr[member][0]),
+                steps: (epoch + 1) * updates,
+                lr: lr[member],
                 train_loss,
-                grad_norm: steps().map(|[_, norm]| f64::from(norm)).sum::<f64>() / sizes.len() as f64,
+                grad_norm: norms.iter().sum::<f64>() / norms.len() as f64,
+                skipped: steps().filter(|(step, beat)| beat.part.last && !step.applied).count(),
                 valid,
                 seconds: self.began.elapsed().as_secs_f64(),
             });
         }
         Ok(())
+    }
+
+    /// Takes in what a look at the flow of gradients found; nothing of members that have stopped.
+    pub(super) fn look(&mut self, member: usize, flow: Flow) -> Option<&Flow> {
+        if self.stopped[member].is_some() {
+            return None;
+        }
+        self.flows[member].push(flow);
+        self.flows[member].last()
+    }
+
+    /// A member that no longer trains has a schedule no more.
+    pub(super) fn is_stopped(&self, member: usize) -> bool {
+        self.stopped[member].is_some()
     }
 
     /// The first member that still trains and had a value that was not finite, and the step.
@@ -104,12 +136,12 @@ impl<'a> Ledger<'a> {
     pub(super) fn report(self, session: &mut Session, start_seconds: f64) -> Result<Report> {
         let mut members = Vec::new();
         let restore_best = self.stop.early.as_ref().is_some_and(|early| early.restore_best);
-        for (member, (epochs, step_losses)) in self.histories.into_iter().zip(self.step_losses).enumerate() {
+        for (member, ((epochs, step_losses), flow)) in self.histories.into_iter().zip(self.step_losses).zip(self.flows).enumerate() {
             let mut best_epoch = epochs.len();
             if let (true, Some(epoch)) = (restore_best, self.watches[member].best_epoch()) {
                 session.restore(member)?;
                 best_epoch = epoch + 1;
-            } else if !restore_best && self.stopped[member].is_some() {
+            } else if self.stopped[member].is_some() {
                 session.restore(member)?;
             }
             let weights = session.weights(member)?;
@@ -123,6 +155,7 @@ impl<'a> Ledger<'a> {
             members.push(MemberReport {
                 epochs,
                 step_losses,
+                flow,
                 stopped: self.stopped[member].unwrap_or(Reason::MaxEpochs),
                 best_epoch,
                 weights,
@@ -135,7 +168,7 @@ impl<'a> Ledger<'a> {
 }
 
 /// The number that early stopping watches.
-fn watched(monitor: &Monitor, train_loss: f64, valid: Option<&Scores>) -> Result<f64> {
+pub(super) fn watched(monitor: &Monitor, train_loss: f64, valid: Option<&Scores>) -> Result<f64> {
     let value = match monitor {
         Monitor::TrainLoss => Some(train_loss),
         Monitor::ValidLoss => valid.map(|scores| scores.loss),

@@ -1,13 +1,21 @@
 //! Training: how often, in which order, when to stop. It cannot tell which executor it has.
 
 mod batches;
+mod beats;
+mod check;
 mod early_stop;
 mod ledger;
+mod lr_find;
+
 mod report;
 mod session;
 mod trainer;
+mod training;
+mod weights;
 
 pub use batches::{Remainder, batches};
-pub use early_stop::{EarlyStopping, Mode, Monitor, Reason, Stop};
+pub use early_stop::{EarlyStopping, Mode, Monitor, Reason, Stop, StopAt};
 pub use report::{EpochRecord, Event, MemberReport, Report};
-pub use trainer::{FirstStep, Member, Trainer, Training};
+pub use trainer::{Looks, Member, OnNonFinite, Trainer};
+pub use training::{FirstStep, Training};
+pub use weights::ClassWeights;

@@ -1,6 +1,7 @@
 //! What a training run tells: events while it goes on, a report at its end.
 
 use super::Reason;
+use crate::flow::Flow;
 use crate::metrics::Scores;
 use crate::model::Weights;
 
@@ -9,7 +10,7 @@ use crate::model::Weights;
 pub struct EpochRecord {
     /// The epoch, from 1.
     pub epoch: usize,
-    /// Steps done since training began.
+    /// Updates of the weights since training began.
     pub steps: usize,
     /// The rate of the epoch's last step.
     pub lr: f64,
@@ -17,6 +18,8 @@ pub struct EpochRecord {
     pub train_loss: f64,
     /// The norm of all gradients before it is clipped (value clipping comes first): the mean over the epoch's steps.
     pub grad_norm: f64,
+    /// Steps that were not applied because a value was not finite.
+    pub skipped: usize,
     /// Loss and metrics of the validation set, when there is one.
     pub valid: Option<Scores>,
     /// Seconds since training began.
@@ -25,6 +28,7 @@ pub struct EpochRecord {
 
 /// What is told while training goes on.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// Some steps were handed to the device.
     Progress {
@@ -36,6 +40,26 @@ pub enum Event<'a> {
         steps: usize,
         /// Rows of the epoch so far.
         rows: usize,
+    },
+    /// The flow of gradients was looked at, and something is wrong with it.
+    Diagnosis {
+        /// The member, from 0.
+        member: usize,
+        /// What was found.
+        flow: &'a Flow,
+        /// What is wrong.
+        found: &'a [crate::flow::Diagnosis],
+    },
+    /// A value was not finite, and the epoch begins anew with lower rates.
+    Rollback {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The member, from 0.
+        member: usize,
+        /// What its rates are multiplied by from now on.
+        factor: f64,
+        /// Where it happened.
+        what: &'a str,
     },
     /// An epoch was done.
     Epoch {
@@ -53,6 +77,8 @@ pub struct MemberReport {
     pub epochs: Vec<EpochRecord>,
     /// The mean loss of each step's rows.
     pub step_losses: Vec<f32>,
+    /// The flow of gradients, in the steps that were looked at.
+    pub flow: Vec<Flow>,
     /// Why it ended.
     pub stopped: Reason,
     /// The epoch, from 1, whose weights it has now: the best one, when early stopping restored it, else the last.

@@ -1,25 +1,36 @@
 //! A compiled model on a device, with its data: uploads, epochs, evaluation, prediction, snapshots.
 
+use super::beats::{Beat, beats};
+use super::weights;
 use crate::clip::Clip;
 use crate::data::{Dataset, Features, Table, Targets};
 use crate::error::{Error, Result};
 use crate::exec::{Executor, OpenDevice};
-use crate::kernel::{Rate, Step};
-use crate::loss::Loss;
-use crate::metrics::{Scores, Sums, Task};
-use crate::model::{Compiled, Model, Spec, Weights};
+use crate::flow::{LayerFlow, NUMBERS};
+use crate::kernel::{Rate, Row, Step};
+use crate::loss::{Loss, Takes};
+use crate::metrics::{Confusion, Scores, Sums};
+use crate::model::{Compiled, LayerBuffers, Look, Model, Spec, Weights};
 use crate::optim::Optimizer;
-use crate::plan::{Kind, ProgramId, Tensor, padded};
+use crate::plan::{Buf, Kind, ProgramId, Tensor, padded};
+use crate::rng::{Purpose, Rng};
 use std::sync::Arc;
 
 /// What a session is opened with.
 pub(crate) struct Setup<'a> {
     pub(crate) model: &'a Model,
-    pub(crate) loss: Loss,
+    pub(crate) loss: &'a Loss,
     pub(crate) optimizer: Option<&'a Optimizer>,
     pub(crate) clip: Clip,
+    /// Rows of the largest batch.
     pub(crate) batch: usize,
-    pub(crate) members: usize,
+    pub(crate) seeds: Vec<u64>,
+    /// The weights of the classes, resolved.
+    pub(crate) class_weights: Option<Vec<f32>>,
+    pub(crate) accumulate: bool,
+    pub(crate) sticky: bool,
+    pub(crate) snapshot: bool,
+    pub(crate) looks: usize,
 }
 
 /// A model on a device with a table of data.
@@ -30,32 +41,67 @@ pub(crate) struct Session {
     pub(crate) members: usize,
     batch: usize,
     order: usize,
-    classes: bool,
+    outputs: usize,
+    /// What each row of the table weighs, its class's weight in it.
+    row_weights: Option<Vec<f32>>,
 }
 
 /// What an epoch left in the log, for each step and member.
 pub(crate) struct EpochLog {
-    /// `[step][member]`: the sum of the rows' losses and the norm of the gradients.
-    pub(crate) steps: Vec<Vec<[f32; 2]>>,
+    /// `[step][member]`.
+    pub(crate) steps: Vec<Vec<Logged>>,
     /// For each member, the step (from 0) whose values were not finite.
     pub(crate) faults: Vec<Option<usize>>,
+}
+
+/// What a step left in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logged {
+    /// The sum of the rows' losses.
+    pub(crate) loss: f32,
+    /// The norm of the gradients; of accumulated ones that of the sum so far.
+    pub(crate) norm: f32,
+    /// Whether all values were finite.
+    pub(crate) sound: bool,
+    /// Whether the weights were updated.
+    pub(crate) applied: bool,
 }
 
 impl Session {
     /// Compiles the model for a table, checks that they fit, makes the executor and uploads the data. `longest` is the longest view
     /// that will be trained or evaluated on.
     pub(crate) fn open(device: &OpenDevice, setup: &Setup<'_>, table: &Arc<Table>, longest: usize) -> Result<Self> {
+        let row_weights = weights::of_rows(table, setup.class_weights.as_deref());
         let compiled = compile(setup, table, longest)?;
         let mut executor = device.executor(compiled.plan.clone())?;
-        upload(&mut *executor, &compiled, table)?;
+        upload(&mut *executor, &compiled, table, setup.loss)?;
+        // cross-entropy weighs classes itself: label smoothing gives each class its own weight
+        let by_kernel = setup.loss.takes() == Takes::Classes;
+        if let Some(weights) = if by_kernel { table.weights() } else { row_weights.as_deref() } {
+            executor.write(compiled.weights, 0, weights)?;
+        }
+        if let Targets::Classes { names, .. } = table.targets() {
+            let ones = vec![1.0; names.len()];
+            let weights = setup.class_weights.as_deref().filter(|_| by_kernel).unwrap_or(&ones);
+            executor.write(compiled.class_weights, 0, weights)?;
+        }
+        if let (Some(decays), Some(optimizer)) = (compiled.decays, setup.optimizer) {
+            executor.write(decays, 0, &compiled.decaying(optimizer.decaying()))?;
+        }
+        if let Some(seeds) = compiled.seeds {
+            // one word of each seed's own stream
+            let words: Vec<u32> = setup.seeds.iter().map(|&seed| Rng::new(seed, Purpose::Dropout, 0).below(1 << 32) as u32).collect();
+            executor.write_words(seeds, 0, &words)?;
+        }
         Ok(Session {
             executor,
             compiled,
             table: Arc::clone(table),
-            members: setup.members,
+            members: setup.seeds.len(),
             batch: setup.batch.min(longest),
             order: longest,
-            classes: matches!(table.targets(), Targets::Classes { .. }),
+            outputs: setup.model.outputs(),
+            row_weights,
         })
     }
 
@@ -64,15 +110,28 @@ impl Session {
         Arc::ptr_eq(&self.table, data.table()) && data.len() <= self.order
     }
 
-    /// Overwrites a member's parameters.
-    pub(crate) fn set_weights(&mut self, member: usize, weights: &Weights) -> Result<()> {
-        let arena = self.compiled.pack(weights);
-        self.executor.write(self.compiled.params, member * self.compiled.arena, &arena)
+    /// What each row of the table weighs.
+    pub(crate) fn row_weights(&self) -> Option<&[f32]> {
+        self.row_weights.as_deref()
     }
 
-    /// A member's parameters.
+    /// Overwrites a member's parameters, and their average.
+    pub(crate) fn set_weights(&mut self, member: usize, weights: &Weights) -> Result<()> {
+        let arena = self.compiled.pack(weights);
+        for buf in [Some(self.compiled.params), self.compiled.average].into_iter().flatten() {
+            self.executor.write(buf, member * self.compiled.arena, &arena)?;
+        }
+        Ok(())
+    }
+
+    /// The buffer whose weights are judged, kept and handed out: the moving average, where there is one.
+    fn judged(&self) -> Buf {
+        self.compiled.average.unwrap_or(self.compiled.params)
+    }
+
+    /// A member's parameters, those that are judged.
     pub(crate) fn weights(&mut self, member: usize) -> Result<Weights> {
-        let arena = self.executor.read(self.compiled.params, member * self.compiled.arena, self.compiled.arena)?;
+        let arena = self.executor.read(self.judged(), member * self.compiled.arena, self.compiled.arena)?;
         Ok(self.compiled.unpack(&arena))
     }
 
@@ -82,111 +141,212 @@ impl Session {
             let len = self.compiled.plan.buffer(buf).len;
             self.executor.write(buf, 0, &vec![0.0; len])?;
         }
+        self.forget_faults()
+    }
+
+    /// Forgets which steps had values that were not finite.
+    pub(crate) fn forget_faults(&mut self) -> Result<()> {
         self.executor.write_words(self.compiled.fault, 0, &vec![0; self.members])
+    }
+
+    /// Keeps weights, states and averages as they are now, on the device.
+    pub(crate) fn keep_all(&mut self) -> Result<()> {
+        for (buf, copy) in self.compiled.snapshot.clone() {
+            self.executor.copy(buf, copy, 0, self.compiled.plan.buffer(buf).len)?;
+        }
+        Ok(())
+    }
+
+    /// Brings back what [`Session::keep_all`] kept.
+    pub(crate) fn restore_all(&mut self) -> Result<()> {
+        for (buf, copy) in self.compiled.snapshot.clone() {
+            self.executor.copy(copy, buf, 0, self.compiled.plan.buffer(buf).len)?;
+        }
+        self.forget_faults()
     }
 
     /// Keeps a member's parameters as the best so far.
     pub(crate) fn keep(&mut self, member: usize) -> Result<()> {
-        let Compiled { params, best, arena, .. } = self.compiled;
-        self.executor.copy(params, best, member * arena, arena)
+        let Compiled { best, arena, .. } = self.compiled;
+        self.executor.copy(self.judged(), best, member * arena, arena)
     }
 
     /// Brings a member's best parameters back.
     pub(crate) fn restore(&mut self, member: usize) -> Result<()> {
-        let Compiled { params, best, arena, .. } = self.compiled;
-        self.executor.copy(best, params, member * arena, arena)
+        let Compiled { best, arena, .. } = self.compiled;
+        self.executor.copy(best, self.judged(), member * arena, arena)
     }
 
-    /// Uploads the order of a member's rows.
-    pub(crate) fn set_order(&mut self, member: usize, rows: &[u32]) -> Result<()> {
-        self.executor.write_words(self.compiled.order, member * self.order, rows)
+    /// Uploads the orders of the members' rows, all at once.
+    pub(crate) fn set_orders(&mut self, orders: &[Vec<u32>]) -> Result<()> {
+        let mut all = Vec::with_capacity(orders.len() * self.order);
+        for rows in orders {
+            all.extend_from_slice(rows);
+            all.resize(all.len() + self.order - rows.len(), 0);
+        }
+        self.executor.write_words(self.compiled.order, 0, &all)
     }
 
-    /// Runs one step a batch size; `rates` says the members' rates at each. `progress` hears of each part that was handed over.
+    /// Runs steps, whose sums go to the log from `slot` on. `first` is the number of the first since training began; `rates` says the members'
+    /// rates and the optimizer's two numbers at each. `progress` hears of each part that was handed over.
     pub(crate) fn run(
         &mut self,
         program: ProgramId,
-        sizes: &[usize],
-        mut rates: impl FnMut(usize) -> Vec<Rate>,
+        beats: &[Beat],
+        slot: usize,
+        first: usize,
+        mut rates: impl FnMut(&Beat) -> Vec<[f32; 3]>,
         mut progress: impl FnMut(usize),
     ) -> Result<()> {
-        let capacity = self.compiled.plan.step_capacity.min(sizes.len().div_ceil(PARTS).max(MIN_PART));
-        let mut start = 0;
-        for (part, chunk) in sizes.chunks(capacity).enumerate() {
+        let capacity = self.compiled.plan.step_capacity.min(beats.len().div_ceil(PARTS).max(MIN_PART));
+        for (part, chunk) in beats.chunks(capacity).enumerate() {
             let mut table = Step::table(self.members);
-            for (i, &rows) in chunk.iter().enumerate() {
-                let slot = part * capacity + i;
-                Step::push(&mut table, rows, start, slot, slot as u32, &rates(slot));
-                start += rows;
+            for (i, beat) in chunk.iter().enumerate() {
+                let at = slot + part * capacity + i;
+                push(&mut table, beat, at, first + part * capacity + i, &rates(beat));
             }
             self.executor.run(program, &table)?;
-            progress(part * capacity + chunk.len());
+            progress(slot + part * capacity + chunk.len());
         }
         Ok(())
+    }
+
+    /// Keeps the parameters for a look at what the next step does to them.
+    pub(crate) fn before_look(&mut self) -> Result<()> {
+        let Some(Look { before, .. }) = self.compiled.look else { return Ok(()) };
+        let len = self.compiled.plan.buffer(before).len;
+        self.executor.copy(self.compiled.params, before, 0, len)
+    }
+
+    /// Looks at what the step before left in the buffers; look number `slot` of the epoch.
+    pub(crate) fn look(&mut self, beat: &Beat, slot: usize) -> Result<()> {
+        let Some(Look { program, .. }) = self.compiled.look else { return Ok(()) };
+        let mut table = Step::table(self.members);
+        push(&mut table, beat, slot, 0, &vec![[0.0; 3]; self.members]);
+        self.executor.run(program, &table)
+    }
+
+    /// What the looks of an epoch found, `[look][member]`; `rows` are those of each look's step.
+    pub(crate) fn read_looks(&mut self, rows: &[usize]) -> Result<Vec<Vec<Vec<LayerFlow>>>> {
+        let Some(Look { flow, .. }) = self.compiled.look else { return Ok(Vec::new()) };
+        let layers = self.compiled.layers.len();
+        let all = self.executor.read(flow, 0, rows.len() * self.members * layers * NUMBERS)?;
+        let member = |sums: &[f32], rows: usize| -> Vec<LayerFlow> {
+            let layer = |(layer, sums): (&LayerBuffers, &[f32])| {
+                LayerFlow::of(&layer.label, &layer.activation, sums, rows, layer.width, layer.weight.len())
+            };
+            self.compiled.layers.iter().zip(sums.chunks(NUMBERS)).map(layer).collect()
+        };
+        let look = |(sums, &rows): (&[f32], &usize)| sums.chunks(layers * NUMBERS).map(|sums| member(sums, rows)).collect();
+        Ok(all.chunks(self.members * layers * NUMBERS).zip(rows).map(look).collect())
     }
 
     /// Waits for an epoch's steps and reads what they left.
     pub(crate) fn read_epoch(&mut self, steps: usize) -> Result<EpochLog> {
         let log = self.executor.read(self.compiled.log, 0, steps * self.members * 4)?;
         let faults = self.executor.read_words(self.compiled.fault, 0, self.members)?;
-        let steps = log.chunks(4 * self.members).map(|step| step.chunks(4).map(|sums| [sums[0], sums[1]]).collect()).collect();
+        let logged = |sums: &[f32]| Logged { loss: sums[0], norm: sums[1], sound: sums[2] != 0.0, applied: sums[3] != 0.0 };
+        let steps = log.chunks(4 * self.members).map(|step| step.chunks(4).map(logged).collect()).collect();
         Ok(EpochLog { steps, faults: faults.iter().map(|&fault| (fault > 0).then(|| fault as usize - 1)).collect() })
     }
 
-    /// Loss and metrics of a resident view, for each member.
-    pub(crate) fn evaluate(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
-        for member in 0..self.members {
-            self.set_order(member, data.rows())?;
-        }
+    /// Runs something with the weights that are judged in the place of those that are trained.
+    fn with_judged<R>(&mut self, act: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        let (Some(average), Some(held)) = (self.compiled.average, self.compiled.held) else { return act(self) };
+        let (params, len) = (self.compiled.params, self.members * self.compiled.arena);
+        self.executor.copy(params, held, 0, len)?;
+        self.executor.copy(average, params, 0, len)?;
+        let done = act(self);
+        self.executor.copy(held, params, 0, len)?;
+        done
+    }
+
+    fn eval_beats(&self, data: &Dataset) -> Vec<Beat> {
         let sizes = super::batches(data.len(), self.batch, super::Remainder::Keep);
-        let rates = vec![Rate::default(); self.members];
-        self.run(self.compiled.eval, &sizes, |_| rates.clone(), |_| {})?;
-        let log = self.executor.read(self.compiled.log, 0, sizes.len() * self.members * 4)?;
-        let task = self.task(data);
-        let sums = |member: usize| {
-            let mut sums = Sums { rows: data.len(), ..Sums::default() };
-            for step in log.chunks(4 * self.members) {
-                let step = &step[4 * member..];
-                sums.loss += f64::from(step[0]);
-                sums.first += f64::from(step[1]);
-                sums.second += f64::from(step[2]);
+        beats(&sizes, 1, &vec![data.rows().to_vec(); self.members], self.row_weights.as_deref())
+    }
+
+    /// Loss and metrics of a resident view, for each member; with those that rank all rows, where that is asked for.
+    pub(crate) fn evaluate(&mut self, data: &Dataset, ranked: bool) -> Result<Vec<Scores>> {
+        self.with_judged(|session| {
+            let mut all = session.evaluate_params(data)?;
+            if let (true, Targets::Classes { of, names }) = (ranked, Arc::clone(&session.table).targets()) {
+                let of: Vec<u32> = data.rows().iter().map(|&row| of[row as usize]).collect();
+                for (member, scores) in all.iter_mut().enumerate() {
+                    scores.rank(&session.predict_params(member, data)?, names.len(), &of);
+                }
             }
-            Scores::new(task, sums)
+            Ok(all)
+        })
+    }
+
+    fn evaluate_params(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
+        self.set_orders(&vec![data.rows().to_vec(); self.members])?;
+        if let Some(confusion) = self.compiled.confusion {
+            self.executor.write_words(confusion, 0, &vec![0; self.compiled.plan.buffer(confusion).len])?;
+        }
+        let beats = self.eval_beats(data);
+        let rates = vec![[0.0; 3]; self.members];
+        self.run(self.compiled.eval, &beats, 0, 0, |_| rates.clone(), |_| {})?;
+        let log = self.executor.read(self.compiled.log, 0, beats.len() * self.members * 4)?;
+        let counts = match self.compiled.confusion {
+            Some(confusion) => self.executor.read_words(confusion, 0, self.compiled.plan.buffer(confusion).len)?,
+            None => Vec::new(),
         };
-        Ok((0..self.members).map(sums).collect())
+        let weight = weights::sum(self.row_weights.as_deref(), data.rows());
+        let rows = data.len();
+        let scores = |member: usize| {
+            let sum = |n: usize| log.chunks(4 * self.members).map(|step| f64::from(step[4 * member + n])).sum::<f64>();
+            let loss = sum(0) / weight;
+            match self.table.targets() {
+                Targets::Classes { names, .. } => {
+                    let k = names.len();
+                    let own = counts[member * k * k..][..k * k].iter().map(|&count| u64::from(count)).collect();
+                    Scores::classification(loss, Confusion::new(k, own), (k > 5).then(|| sum(2) / rows as f64))
+                }
+                Targets::Values { of, names } => {
+                    let spread = spread(of, names.len(), data.rows());
+                    Scores::regression(loss, Sums { rows, outputs: names.len(), squares: sum(1), absolutes: sum(2), spread })
+                }
+            }
+        };
+        Ok((0..self.members).map(scores).collect())
     }
 
     /// The model's outputs for a resident view, row by row: logits, or numbers.
     pub(crate) fn predict(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
-        for m in 0..self.members {
-            self.set_order(m, data.rows())?;
-        }
-        let outputs = self.compiled.tensors.last().map_or(0, |t| t.shape[0]);
-        let stride = padded(outputs);
-        let (mut all, mut start) = (Vec::with_capacity(data.len() * outputs), 0);
-        for rows in super::batches(data.len(), self.batch, super::Remainder::Keep) {
+        self.with_judged(|session| session.predict_params(member, data))
+    }
+
+    fn predict_params(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
+        self.set_orders(&vec![data.rows().to_vec(); self.members])?;
+        let stride = padded(self.outputs);
+        let mut all = Vec::with_capacity(data.len() * self.outputs);
+        for beat in self.eval_beats(data) {
             let mut table = Step::table(self.members);
-            Step::push(&mut table, rows, start, 0, 0, &vec![Rate::default(); self.members]);
+            push(&mut table, &beat, 0, 0, &vec![[0.0; 3]; self.members]);
             self.executor.run(self.compiled.predict, &table)?;
-            let output = self.executor.read(self.compiled.output, member * self.batch * stride, rows * stride)?;
-            output.chunks(stride).for_each(|row| all.extend_from_slice(&row[..outputs]));
-            start += rows;
+            let output = self.executor.read(self.compiled.output, member * self.batch * stride, beat.rows * stride)?;
+            output.chunks(stride).for_each(|row| all.extend_from_slice(&row[..self.outputs]));
         }
         Ok(all)
     }
 
     /// Runs the step again that went wrong, dispatch by dispatch, and says in which layer and quantity a value stopped being finite.
     /// The parameters are still those from before it: a step with such values is not applied.
-    pub(crate) fn find_fault(&mut self, member: usize, start: usize, rows: usize, rates: &[Rate]) -> Result<String> {
+    pub(crate) fn find_fault(&mut self, member: usize, beat: &Beat, number: usize, rates: &[[f32; 3]]) -> Result<String> {
         let Some(program) = self.compiled.train else { return Ok("unknown".into()) };
+        let rows = beat.rows;
         let mut table = Step::table(self.members);
-        Step::push(&mut table, rows, start, 0, 0, rates);
+        push(&mut table, beat, 0, number, rates);
         for number in 0..self.compiled.plan.program(program).dispatches.len() {
             self.executor.run_one(program, number, &table)?;
             let dispatch = self.compiled.plan.program(program).dispatches[number].clone();
             for &buf in &dispatch.args {
                 let buffer = self.compiled.plan.buffer(buf).clone();
-                let shared = [self.compiled.features, self.compiled.targets].contains(&buf);
+                let of_all =
+                    [Some(self.compiled.features), self.compiled.values, Some(self.compiled.weights), Some(self.compiled.class_weights)];
+                let shared = of_all.contains(&Some(buf)) || self.compiled.plan.buffer(buf).name == "decays";
                 if buffer.kind != Kind::F32 || shared || buf == self.compiled.log {
                     continue;
                 }
@@ -218,15 +378,13 @@ impl Session {
     pub(crate) fn into_parts(self) -> (Box<dyn Executor>, Compiled) {
         (self.executor, self.compiled)
     }
+}
 
-    fn task(&self, data: &Dataset) -> Task {
-        match self.table.targets() {
-            Targets::Values { of, names } if !self.classes => {
-                Task::Regression { outputs: names.len(), spread: spread(of, names.len(), data.rows()) }
-            }
-            _ => Task::Classification,
-        }
-    }
+/// Puts a step into a table.
+fn push(table: &mut Vec<u32>, beat: &Beat, slot: usize, number: usize, rates: &[[f32; 3]]) {
+    let rates: Vec<Rate> = rates.iter().zip(&beat.totals).map(|(&[lr, c1, c2], &total)| [lr, c1, c2, total]).collect();
+    let &Beat { rows, start, part, .. } = beat;
+    Step::push(table, &Row { rows, start, slot, number: number as u32, part, rates: &rates });
 }
 
 const REMEDY: &str = "lower the learning rate, clip the norm ([clip] norm = 1.0) or scale the data";
@@ -246,31 +404,45 @@ pub(crate) fn compile(setup: &Setup<'_>, table: &Table, longest: usize) -> Resul
     if table.width() != setup.model.inputs() {
         return Err(Error::input(format!("the data has {} features, the model takes {}", table.width(), setup.model.inputs())));
     }
+    let classes = match table.targets() {
+        Targets::Classes { names, .. } => Some(names.len()),
+        // to predict only, but the plan has a place for the targets
+        none if none.is_none() && setup.loss.takes() == Takes::Classes => Some(setup.model.outputs()),
+        Targets::Values { .. } => None,
+    };
     if !table.targets().is_none() {
         setup.loss.check(table.targets())?;
-        if table.targets().outputs() != setup.model.outputs() {
-            let (data, model) = (table.targets().outputs(), setup.model.outputs());
+        let (data, model) = (setup.loss.outputs(classes, table.targets().outputs()), setup.model.outputs());
+        if data != model {
             return Err(Error::input(format!("the target needs {data} outputs, the model has {model}: give its last layer {data}")));
         }
+    }
+    if setup.optimizer.is_some() && setup.model.has_batch_norm() && longest < 2 {
+        return Err(Error::input("batch normalisation needs at least two rows to train on"));
     }
     let byte_scale = match table.features() {
         Features::Bytes { scale, .. } => Some(*scale),
         Features::F32(_) => None,
     };
     setup.model.compile(&Spec {
-        model: setup.model,
-        loss: setup.loss,
         optimizer: setup.optimizer,
         clip: setup.clip,
-        batch: setup.batch.min(longest),
-        members: setup.members,
+        members: setup.seeds.len(),
         data_rows: table.rows(),
         byte_scale,
         order: longest,
+        classes,
+        // cross-entropy weighs classes itself
+        weighted: table.weights().is_some() || (setup.class_weights.is_some() && setup.loss.takes() != Takes::Classes),
+        accumulate: setup.accumulate,
+        sticky: setup.sticky,
+        snapshot: setup.snapshot,
+        looks: setup.looks,
+        ..Spec::new(setup.model, setup.loss, setup.batch.min(longest))
     })
 }
 
-fn upload(executor: &mut dyn Executor, compiled: &Compiled, table: &Table) -> Result<()> {
+fn upload(executor: &mut dyn Executor, compiled: &Compiled, table: &Table, loss: &Loss) -> Result<()> {
     let (width, stride) = (table.width(), padded(table.width()));
     match table.features() {
         Features::F32(values) if width == stride => executor.write(compiled.features, 0, values)?,
@@ -281,11 +453,13 @@ fn upload(executor: &mut dyn Executor, compiled: &Compiled, table: &Table) -> Re
             executor.write_words(compiled.features, 0, &words)?;
         }
     }
-    match table.targets() {
-        Targets::Classes { of, .. } => executor.write_words(compiled.targets, 0, of),
-        Targets::Values { of, .. } if compiled.plan.buffer(compiled.targets).kind == Kind::F32 => executor.write(compiled.targets, 0, of),
-        // data without a target, to predict only
-        Targets::Values { .. } => Ok(()),
+    if let (Some(classes), Targets::Classes { of, .. }) = (compiled.classes, table.targets()) {
+        executor.write_words(classes, 0, of)?;
+    }
+    // data without a target are to predict only
+    match (compiled.values, loss.values(table.targets())) {
+        (Some(values), Some(numbers)) if !table.targets().is_none() => executor.write(values, 0, &numbers),
+        _ => Ok(()),
     }
 }
 

@@ -1,23 +1,16 @@
-//! The trainer: a builder, and the loop over epochs.
+//! The trainer: a builder that says how to train, checked before anything is trained.
 
-use super::batches::{Remainder, batches, order};
-use super::early_stop::Stop;
-use super::ledger::Ledger;
-use super::report::{Event, Report};
-use super::session::{Session, Setup};
+use super::batches::{Remainder, batches, order, without_single};
+use super::beats::Beat;
+use super::{ClassWeights, Training};
 use crate::clip::Clip;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::exec::{Device, DeviceInfo, Executor, OpenDevice};
-use crate::kernel::{Rate, Step};
+use crate::exec::{Device, OpenDevice};
 use crate::loss::Loss;
-use crate::metrics::Scores;
-use crate::model::{Compiled, Model, Weights};
+use crate::model::{Model, Weights};
 use crate::optim::{Adam, Optimizer};
-use crate::plan::ProgramId;
-use crate::schedule::{Position, Schedule};
-use std::sync::Arc;
-use std::time::Instant;
+use crate::schedule::Schedule;
 
 /// One of the models that are trained side by side: what it has of its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +19,30 @@ pub struct Member {
     pub seed: u64,
     /// Its rate, in place of the schedule's.
     pub lr: Option<f64>,
+}
+
+/// What happens when a loss or a gradient is not finite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnNonFinite {
+    /// The step is not applied, and training ends with an error that names epoch, step and layer.
+    #[default]
+    Error,
+    /// The step is not applied, and training goes on; an error when a whole epoch is skipped so.
+    Skip,
+    /// The epoch begins anew, from the weights that it began with, at half the rate; an error after ten times.
+    Rollback,
+}
+
+/// When the flow of gradients is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Looks {
+    /// Never.
+    Never,
+    /// In the very first step, and in the last of each epoch.
+    #[default]
+    EachEpoch,
+    /// In each step whose number, from 0, so many divide.
+    Every(usize),
 }
 
 /// Says how to train: a builder, checked by [`Trainer::build`].
@@ -37,7 +54,7 @@ pub struct Member {
 /// # fn main() -> gradus::Result<()> {
 /// let (train, valid) = Dataset::spirals(3, 300, 7).split(0.8);
 /// let model = Model::input(2).dense(32).relu().dense(3);
-/// let report = Trainer::new(model, Loss::CrossEntropy)
+/// let report = Trainer::new(model, Loss::cross_entropy())
 ///     .optimizer(Adam::new())
 ///     .schedule(Schedule::cosine(1e-2).warmup(0.05))
 ///     .clip(Clip::Norm(1.0))
@@ -51,16 +68,20 @@ pub struct Member {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Trainer {
-    model: Model,
-    loss: Loss,
-    optimizer: Optimizer,
-    schedule: Option<Schedule>,
-    clip: Clip,
-    batch: usize,
-    members: Vec<Member>,
-    shuffle: bool,
-    remainder: Remainder,
-    weights: Option<Weights>,
+    pub(super) model: Model,
+    pub(super) loss: Loss,
+    pub(super) optimizer: Optimizer,
+    pub(super) schedule: Option<Schedule>,
+    pub(super) clip: Clip,
+    pub(super) batch: usize,
+    pub(super) members: Vec<Member>,
+    pub(super) shuffle: bool,
+    pub(super) remainder: Remainder,
+    pub(super) weights: Option<Weights>,
+    pub(super) class_weights: ClassWeights,
+    pub(super) accumulate: usize,
+    pub(super) on_nonfinite: OnNonFinite,
+    pub(super) looks: Looks,
 }
 
 impl Trainer {
@@ -69,7 +90,7 @@ impl Trainer {
         Trainer {
             model,
             loss,
-            optimizer: Adam::new().into(),
+            optimizer: Adam::new(),
             schedule: None,
             clip: Clip::None,
             batch: 64,
@@ -77,12 +98,16 @@ impl Trainer {
             shuffle: true,
             remainder: Remainder::Keep,
             weights: None,
+            class_weights: ClassWeights::None,
+            accumulate: 1,
+            on_nonfinite: OnNonFinite::Error,
+            looks: Looks::EachEpoch,
         }
     }
 
     /// Sets the optimizer. Its rate holds when there is no schedule.
-    pub fn optimizer(self, optimizer: impl Into<Optimizer>) -> Self {
-        Trainer { optimizer: optimizer.into(), ..self }
+    pub fn optimizer(self, optimizer: Optimizer) -> Self {
+        Trainer { optimizer, ..self }
     }
 
     /// Sets the schedule of the rate.
@@ -125,6 +150,27 @@ impl Trainer {
         Trainer { weights: Some(weights), ..self }
     }
 
+    /// What the classes weigh in the loss. (What rows weigh is said by their table.)
+    pub fn class_weights(self, class_weights: ClassWeights) -> Self {
+        Trainer { class_weights, ..self }
+    }
+
+    /// Adds up the gradients of so many batches before each update: that is, exactly, the gradient of one batch as large as all of them.
+    /// (Where the model has batch normalisation, each batch still has its own statistics, as in PyTorch.)
+    pub fn accumulate(self, batches: usize) -> Self {
+        Trainer { accumulate: batches, ..self }
+    }
+
+    /// What happens when a value is not finite.
+    pub fn on_nonfinite(self, on_nonfinite: OnNonFinite) -> Self {
+        Trainer { on_nonfinite, ..self }
+    }
+
+    /// When the flow of gradients is looked at.
+    pub fn looks(self, looks: Looks) -> Self {
+        Trainer { looks, ..self }
+    }
+
     /// Checks everything that can be checked without data, and finds the device.
     pub fn build(self, device: Device) -> Result<Training> {
         self.build_on(device.open()?)
@@ -133,16 +179,17 @@ impl Trainer {
     /// The same on a device that is open already, for example the application's own.
     pub fn build_on(self, device: OpenDevice) -> Result<Training> {
         self.model.check()?;
-        for layer in self.model.layers() {
-            if let crate::model::Layer::Dense { init, .. } = layer {
-                init.check()?;
-            }
-        }
-        self.optimizer.rule().check()?;
+        self.optimizer.check()?;
         self.clip.check()?;
         self.schedule_of(&Member { seed: 0, lr: None }).check()?;
         if self.batch == 0 {
             return Err(Error::input("batch must be at least 1 (got 0): set [train] batch, or --set train.batch=64"));
+        }
+        if self.accumulate == 0 {
+            return Err(Error::input("accumulate must be at least 1 (got 0): set [train] accumulate"));
+        }
+        if self.looks == Looks::Every(0) {
+            return Err(Error::input("the flow of gradients can be looked at every 1, 2, … steps, not every 0"));
         }
         if self.members.is_empty() {
             return Err(Error::input("there must be at least one member to train"));
@@ -153,177 +200,44 @@ impl Trainer {
         if let Some(weights) = &self.weights {
             weights.check(&self.model)?;
         }
-        Ok(Training { trainer: self, device, session: None })
+        Ok(Training::new(self, device))
     }
 
     /// What a member of this seed starts from.
-    fn initial(&self, seed: u64) -> Weights {
+    pub(super) fn initial(&self, seed: u64) -> Weights {
         self.weights.clone().unwrap_or_else(|| Weights::initial(&self.model, seed))
     }
 
-    fn schedule_of(&self, member: &Member) -> Schedule {
-        let schedule = self.schedule.unwrap_or_else(|| Schedule::fixed(self.optimizer.rule().lr()));
-        member.lr.map_or(schedule, |lr| schedule.with_lr(lr))
-    }
-}
-
-/// A checked trainer on a device.
-pub struct Training {
-    trainer: Trainer,
-    device: OpenDevice,
-    session: Option<Session>,
-}
-
-/// A training run right before its first step: everything compiled and uploaded.
-pub struct FirstStep {
-    /// The plan and its parts.
-    pub compiled: Compiled,
-    /// The executor, its buffers filled.
-    pub executor: Box<dyn Executor>,
-    /// The program of a step of training.
-    pub program: ProgramId,
-    /// The table with that one step.
-    pub table: Vec<u32>,
-}
-
-impl Training {
-    /// The device.
-    pub fn device(&self) -> &DeviceInfo {
-        self.device.info()
+    pub(super) fn schedule_of(&self, member: &Member) -> Schedule {
+        let schedule = self.schedule.clone().unwrap_or_else(|| Schedule::fixed(self.optimizer.rate()));
+        match member.lr {
+            Some(lr) => schedule.with_lr(lr),
+            None => schedule,
+        }
     }
 
-    fn open(&self, data: &Dataset, longest: usize, train: bool) -> Result<Session> {
-        let Trainer { model, loss, optimizer, clip, batch, members, .. } = &self.trainer;
-        let optimizer = train.then_some(optimizer);
-        let setup = Setup { model, loss: *loss, optimizer, clip: *clip, batch: *batch, members: members.len() };
-        Session::open(&self.device, &setup, data.table(), longest)
+    pub(super) fn seeds(&self) -> Vec<u64> {
+        self.members.iter().map(|member| member.seed).collect()
     }
 
-    /// Trains, and tells nothing until the end. See [`Training::fit_with`].
-    pub fn fit(&mut self, train: &Dataset, valid: &Dataset, stop: Stop) -> Result<Report> {
-        self.fit_with(train, valid, stop, |_| {})
+    /// The sizes of an epoch's batches.
+    pub(super) fn sizes(&self, rows: usize) -> Vec<usize> {
+        let sizes = batches(rows, self.batch.min(rows), self.remainder);
+        if self.model.has_batch_norm() { without_single(sizes) } else { sizes }
     }
 
-    /// Trains on `train`, judges by `valid` (which may be empty) after each epoch, and tells `events` how it goes. Both must be views
-    /// of one table.
-    ///
-    /// [`Error::NonFinite`] when a loss or gradient is not finite: the step is not applied; the message names epoch, step and layer.
-    pub fn fit_with(&mut self, train: &Dataset, valid: &Dataset, stop: Stop, mut events: impl FnMut(&Event<'_>)) -> Result<Report> {
-        let began = Instant::now();
-        stop.check()?;
-        if train.is_empty() {
-            return Err(Error::input("there are no rows to train on: check [data] split"));
-        }
-        if !valid.is_empty() && !Arc::ptr_eq(train.table(), valid.table()) {
-            return Err(Error::input("training and validation rows must be views of one table: use Dataset::split"));
-        }
-        if let Some(early) = &stop.early
-            && early.monitor.needs_validation()
-            && valid.is_empty()
-        {
-            return Err(Error::input(format!(
-                "early stopping watches {}, but there are no validation rows: set [data] split",
-                early.monitor
-            )));
-        }
-        let sizes = batches(train.len(), self.trainer.batch.min(train.len()), self.trainer.remainder);
-        let mut session = self.open(train, train.len().max(valid.len()), true)?;
-        let program = session.compiled.train.ok_or_else(no_program)?;
-        for (member, Member { seed, .. }) in self.trainer.members.iter().enumerate() {
-            session.set_weights(member, &self.trainer.initial(*seed))?;
-        }
-        session.reset()?;
-
-        let mut ledger = Ledger::new(self.trainer.members.len(), &stop, began);
-        let mut start_seconds = None;
-        for epoch in 0..stop.epochs {
-            let epoch_began = Instant::now();
-            for (member, Member { seed, .. }) in self.trainer.members.iter().enumerate() {
-                session.set_order(member, &order(train.rows(), *seed, epoch, self.trainer.shuffle))?;
-            }
-            let rates = |slot: usize| {
-                let at = Position { epoch, step: epoch * sizes.len() + slot, epochs: stop.epochs, steps_per_epoch: sizes.len() };
-                self.trainer.members.iter().map(|member| rate_of(&self.trainer, member, at)).collect::<Vec<Rate>>()
-            };
-            session.run(program, &sizes, rates, |done| {
-                start_seconds.get_or_insert_with(|| began.elapsed().as_secs_f64());
-                let rows = sizes[..done].iter().sum();
-                events(&Event::Progress { epoch: epoch + 1, step: done, steps: sizes.len(), rows });
-            })?;
-            let log = session.read_epoch(sizes.len())?;
-            let seconds = epoch_began.elapsed().as_secs_f64();
-            if let Some((member, step)) = ledger.fault(&log) {
-                let start = sizes[..step].iter().sum();
-                let what = session.find_fault(member, start, sizes[step], &rates(step))?;
-                return Err(Error::NonFinite { epoch: epoch + 1, step: step + 1, member, members: self.trainer.members.len(), what });
-            }
-            let scores = if valid.is_empty() { None } else { Some(session.evaluate(valid)?) };
-            let lr = rates(sizes.len() - 1);
-            ledger.epoch(epoch, &sizes, &log, scores, &lr, &mut session)?;
-            ledger.trained(sizes.iter().sum::<usize>() * self.trainer.members.len(), seconds);
-            events(&Event::Epoch { records: &ledger.latest(), samples_per_second: ledger.last_rate });
-            if ledger.all_stopped() {
-                break;
-            }
-        }
-        let report = ledger.report(&mut session, start_seconds.unwrap_or_default())?;
-        self.session = Some(session);
-        Ok(report)
+    /// The rows of an epoch in each member's order.
+    pub(super) fn orders(&self, data: &Dataset, epoch: usize) -> Vec<Vec<u32>> {
+        self.members.iter().map(|member| order(data.rows(), member.seed, epoch, self.shuffle)).collect()
     }
 
-    /// Loss and metrics of a data set, for each member, with the weights as they are now.
-    pub fn evaluate(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
-        self.with_data(data, |session| session.evaluate(data))
+    /// The steps of an epoch, counted from 0, that are looked at.
+    pub(super) fn looked_at(&self, beats: &[Beat], epoch: usize) -> Vec<usize> {
+        let wanted = |i: usize| match self.looks {
+            Looks::Never => false,
+            Looks::EachEpoch => i + 1 == beats.len() || (epoch == 0 && beats[i].update == 0),
+            Looks::Every(every) => (epoch * beats.len() + i).is_multiple_of(every),
+        };
+        (0..beats.len()).filter(|&i| beats[i].part.last && wanted(i)).collect()
     }
-
-    /// What a member makes of a data set, row by row: logits of a classifier, numbers of a regression.
-    pub fn predict(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
-        self.with_data(data, |session| session.predict(member, data))
-    }
-
-    /// Runs something on the session that was trained, or, for rows that are not resident in it, on one opened for them.
-    fn with_data<R>(&mut self, data: &Dataset, act: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
-        if data.is_empty() {
-            return Err(Error::input("the data set is empty: it needs at least one row"));
-        }
-        if let Some(session) = self.session.as_mut().filter(|session| session.holds(data)) {
-            return act(session);
-        }
-        let mut other = self.open(data, data.len(), false)?;
-        for member in 0..self.trainer.members.len() {
-            let weights = match &mut self.session {
-                Some(session) => session.weights(member)?,
-                None => self.trainer.initial(self.trainer.members[member].seed),
-            };
-            other.set_weights(member, &weights)?;
-        }
-        act(&mut other)
-    }
-
-    /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`].
-    pub fn first_step(&self, train: &Dataset) -> Result<FirstStep> {
-        let mut session = self.open(train, train.len(), true)?;
-        for (member, Member { seed, .. }) in self.trainer.members.iter().enumerate() {
-            session.set_weights(member, &self.trainer.initial(*seed))?;
-            session.set_order(member, &order(train.rows(), *seed, 0, self.trainer.shuffle))?;
-        }
-        let program = session.compiled.train.ok_or_else(no_program)?;
-        let mut table = Step::table(self.trainer.members.len());
-        let at = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
-        let rates: Vec<Rate> = self.trainer.members.iter().map(|member| rate_of(&self.trainer, member, at)).collect();
-        Step::push(&mut table, self.trainer.batch.min(train.len()), 0, 0, 0, &rates);
-        let (executor, compiled) = session.into_parts();
-        Ok(FirstStep { compiled, executor, program, table })
-    }
-}
-
-/// A session that was opened to train has one.
-fn no_program() -> Error {
-    Error::input("the plan has no program to train")
-}
-
-/// A member's rate at a position, with what the optimizer works out for that step.
-fn rate_of(trainer: &Trainer, member: &Member, at: Position) -> Rate {
-    let [c1, c2] = trainer.optimizer.rule().corrections(at.step as u64 + 1);
-    [trainer.schedule_of(member).rate(at) as f32, c1 as f32, c2 as f32, 0.0]
 }

@@ -34,8 +34,38 @@ ACTIVATIONS = {
     "leaky_relu": lambda: nn.LeakyReLU(f32(0.01)),
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "hard_swish": nn.Hardswish,
 }
-LOSSES = {"mse": nn.MSELoss, "mae": nn.L1Loss, "cross_entropy": nn.CrossEntropyLoss}
+
+
+def point(value):
+    """A loss of torch's kind from a function of prediction and target: torch has no hinge and no quantile loss."""
+    return lambda reduction="mean": lambda p, t: value(p, t) if reduction == "none" else value(p, t).mean()
+
+
+def gaussian_nll(reduction="mean"):
+    """torch's loss of mean and variance, of ours: the first half of the outputs is the mean, the second the logarithm of the variance."""
+    inner = nn.GaussianNLLLoss(reduction=reduction, eps=1e-12)
+    return lambda p, t: inner(p[:, : t.shape[1]], t, p[:, t.shape[1]:].exp())
+
+
+LOSSES = {
+    "mse": nn.MSELoss,
+    "mae": nn.L1Loss,
+    "huber": lambda reduction="mean": nn.HuberLoss(reduction=reduction, delta=1.0),
+    "binary_cross_entropy": nn.BCEWithLogitsLoss,
+    "hinge": point(lambda p, t: (1 - t * p).clamp(min=0)),
+    "poisson": nn.PoissonNLLLoss,
+    "quantile": point(lambda p, t: torch.maximum(0.5 * (t - p), -0.5 * (t - p))),
+    "gaussian_nll": gaussian_nll,
+    "cross_entropy": nn.CrossEntropyLoss,
+}
 
 
 def f32(x):
@@ -72,14 +102,30 @@ def losses():
     rng = np.random.RandomState(1)
     cases = []
 
-    def case(note, loss, p, t):
+    def case(note, loss, p, t, weights=None, class_weights=None, smoothing=0.0):
         p = tensor(p, grad=True)
-        value = LOSSES[loss]()(p, targets_for(loss, t))
-        value.backward()
         rows, outputs = p.shape
+        t_of = targets_for(loss, t)
+        if loss == "cross_entropy":
+            c = None if class_weights is None else tensor(class_weights)
+            each = nn.CrossEntropyLoss(weight=c, label_smoothing=f32(smoothing), reduction="none")(p, t_of)
+            # torch's mean divides by the weights of the true classes
+            of_rows = torch.ones(rows, dtype=torch.float64) if c is None else c[t_of]
+        else:
+            each = LOSSES[loss](reduction="none")(p, t_of).mean(dim=1)
+            of_rows = torch.ones(rows, dtype=torch.float64)
+        w = torch.ones(rows, dtype=torch.float64) if weights is None else tensor(weights)
+        value = (w * each).sum() / (w * of_rows).sum()
+        if weights is None:
+            torchs = nn.CrossEntropyLoss(weight=c, label_smoothing=f32(smoothing)) if loss == "cross_entropy" else LOSSES[loss]()
+            assert abs(torchs(p, t_of).item() - value.item()) <= 1e-12 * max(1.0, abs(value.item())), f"{note} {loss}: not torch's mean"
+        value.backward()
         cases.append({
             "note": note, "loss": loss, "rows": rows, "outputs": outputs,
-            "predictions": flat(p), "targets": np.asarray(t).reshape(-1).tolist(), "value": value.item(), "slope": flat(p.grad),
+            "predictions": flat(p), "targets": np.asarray(t).reshape(-1).tolist(),
+            "weights": None if weights is None else np.asarray(weights).tolist(),
+            "class_weights": None if class_weights is None else np.asarray(class_weights).tolist(),
+            "smoothing": f32(smoothing), "total": (w * of_rows).sum().item(), "value": value.item(), "slope": flat(p.grad),
         })
 
     for rows in (1, 4, 7):
@@ -88,6 +134,35 @@ def losses():
             for loss in ("mse", "mae"):
                 case("ordinary", loss, draw(rng, shape, 2.0), draw(rng, shape, 2.0))
             case("ordinary", "cross_entropy", draw(rng, shape, 3.0), rng.randint(outputs, size=rows))
+
+    more = np.random.RandomState(11)
+    for rows in (1, 4, 7):
+        for outputs in (1, 3, 10):
+            shape = (rows, outputs)
+            sign = more.choice([-1.0, 1.0], size=shape)
+            case("ordinary", "huber", draw(more, shape, 2.0), draw(more, shape, 2.0))
+            case("ordinary", "quantile", draw(more, shape, 2.0), draw(more, shape, 2.0))
+            case("0 and 1", "binary_cross_entropy", draw(more, shape, 3.0), 0.5 + 0.5 * sign)
+            case("between 0 and 1", "binary_cross_entropy", draw(more, shape, 3.0), np.abs(draw(more, shape, 0.2)).clip(0, 1))
+            case("ordinary", "hinge", draw(more, shape, 2.0), sign)
+            case("counts", "poisson", draw(more, shape, 1.5), more.poisson(2.0, size=shape).astype(np.float64))
+            case("ordinary", "gaussian_nll", draw(more, (rows, 2 * outputs), 1.5), draw(more, shape, 2.0))
+            positive = 0.25 + np.abs(draw(more, (rows,), 1.0))
+            classes = 0.25 + np.abs(draw(more, (outputs,), 1.0))
+            for loss in ("mse", "huber", "binary_cross_entropy", "poisson"):
+                t = np.abs(draw(more, shape, 0.2)).clip(0, 1)
+                case("weighted rows", loss, draw(more, shape, 1.5), t, weights=positive)
+            case("weighted rows", "gaussian_nll", draw(more, (rows, 2 * outputs), 1.5), draw(more, shape, 2.0), weights=positive)
+            for note, kinds in {
+                "weighted rows": {"weights": positive}, "weighted classes": {"class_weights": classes}, "smoothed": {"smoothing": 0.1},
+                "all three": {"weights": positive, "class_weights": classes, "smoothing": 0.25},
+            }.items():
+                case(note, "cross_entropy", draw(more, shape, 3.0), more.randint(outputs, size=rows), **kinds)
+    far = np.array([[1e3, -1e3, 1e3], [-1e3, 88.0, -88.0]])
+    case("logits of +-1e3", "binary_cross_entropy", far, np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]))
+    case("far off", "huber", far, np.zeros((2, 3)))
+    p = draw(more, (4, 3))
+    case("ties: where p = t the slope is 0", "quantile", p, p)
 
     for loss in ("mse", "mae"):
         p = np.array([[1e3, -1e3, 0.0], [1e3, -1e3, 1e-3]]).astype(np.float32)
@@ -161,6 +236,8 @@ def dense():
         for loss in ("cross_entropy", "mse"):
             case(hidden, "identity", loss)
     case("tanh", "sigmoid", "mse")
+    case("gelu", "silu", "mse")
+    case("tanh", "identity", "huber")
     return {"leaky_relu_slope": f32(0.01), "cases": cases}
 
 
@@ -170,23 +247,61 @@ def dense():
 OPTIMIZERS = {
     "sgd": {"type": "sgd", "lr": f32(0.1)},
     "momentum": {"type": "momentum", "lr": f32(0.05), "momentum": f32(0.9)},
-    "adam": {"type": "adam", "lr": f32(0.01), "beta1": f32(0.9), "beta2": f32(0.999), "eps": f32(1e-8)},
+    "nesterov": {"type": "nesterov", "lr": f32(0.05), "momentum": f32(0.9)},
+    "adam": {"type": "adam", "lr": f32(0.01), "beta1": f32(0.9), "beta2": f32(0.999), "epsilon": f32(1e-8)},
+    "adamw": {"type": "adamw", "lr": f32(0.01), "beta1": f32(0.9), "beta2": f32(0.999), "epsilon": f32(1e-8), "weight_decay": f32(0.01)},
+    "rmsprop": {"type": "rmsprop", "lr": f32(0.01), "rho": f32(0.99), "epsilon": f32(1e-8)},
+    "adagrad": {"type": "adagrad", "lr": f32(0.05), "epsilon": f32(1e-10)},
+    "lion": {"type": "lion", "lr": f32(0.003), "beta1": f32(0.9), "beta2": f32(0.99)},
+}
+# decay of weights alone, our default, and of all parameters, torch's
+DECAYS = {
+    "sgd, l2": {**OPTIMIZERS["sgd"], "l2": f32(0.05)},
+    "adam, l2 of all": {**OPTIMIZERS["adam"], "l2": f32(0.05), "decay_all": True},
+    "adamw of all": {**OPTIMIZERS["adamw"], "weight_decay": f32(0.1), "decay_all": True},
+    "momentum, averaged": {**OPTIMIZERS["momentum"], "average": f32(0.9)},
 }
 CLIPS = {"none": {}, "norm": {"norm": f32(0.7)}, "value": {"value": f32(0.1)}}
-KEPT = (1, 4, 10, 20)  # the weights are written after these steps: the first, the first short batch, halfway, the end
+KEPT = (1, 4, 10, 50)  # the weights are written after these steps: the first, the first short batch, some way on, the end
 
 
-def optimizer_for(name, parameters):
-    o = OPTIMIZERS[name]
-    plain = {"lr": o["lr"], "foreach": False}
-    if name == "adam":
-        return torch.optim.Adam(parameters, betas=(o["beta1"], o["beta2"]), eps=o["eps"], **plain)
-    return torch.optim.SGD(parameters, momentum=o.get("momentum", 0.0), **plain)
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, from the paper's algorithm 2: torch has none."""
+
+    def __init__(self, groups, lr, beta1, beta2):
+        super().__init__(groups, {"lr": lr, "betas": (beta1, beta2)})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                p.sub_(group["lr"] * torch.sign(beta1 * m + (1 - beta1) * p.grad))
+                m.mul_(beta2).add_((1 - beta2) * p.grad)
+
+
+def optimizer_for(o, net):
+    name, plain = o["type"], {"lr": o["lr"], "foreach": False}
+    decay = o.get("l2", o.get("weight_decay", 0.0))
+    weights = [p for p in net.parameters() if p.dim() == 2 or o.get("decay_all")]
+    others = [p for p in net.parameters() if not (p.dim() == 2 or o.get("decay_all"))]
+    groups = [{"params": weights, "weight_decay": decay}] + ([{"params": others, "weight_decay": 0.0}] if others else [])
+    if name in ("adam", "adamw"):
+        kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
+        return kind(groups, betas=(o["beta1"], o["beta2"]), eps=o["epsilon"], **plain)
+    if name == "rmsprop":
+        return torch.optim.RMSprop(groups, alpha=o["rho"], eps=o["epsilon"], **plain)
+    if name == "adagrad":
+        return torch.optim.Adagrad(groups, eps=o["epsilon"], **plain)
+    if name == "lion":
+        return Lion(net.parameters(), o["lr"], o["beta1"], o["beta2"])
+    return torch.optim.SGD(groups, momentum=o.get("momentum", 0.0), nesterov=name == "nesterov", **plain)
 
 
 def trajectories():
     rng = np.random.RandomState(3)
-    sizes, activations, rows, batch, steps = [5, 8, 6, 3], ["tanh", "tanh", "identity"], 28, 8, 20
+    sizes, activations, rows, batch, steps = [5, 8, 6, 3], ["tanh", "tanh", "identity"], 28, 8, 50
     origin = sequential(sizes, activations)
     start(rng, origin)
     x = draw(rng, (rows, sizes[0]))
@@ -196,12 +311,18 @@ def trajectories():
     assert set(y) == {0, 1, 2}
     batches = [(first, min(first + batch, rows)) for first in range(0, rows, batch)]
     runs = []
-    for optimizer in OPTIMIZERS:
-        for clip, bound in CLIPS.items():
+    wanted = [(name, o, clip) for name, o in OPTIMIZERS.items() for clip in CLIPS] + [(name, o, "none") for name, o in DECAYS.items()]
+    for optimizer, o, clip in wanted:
+        for bound in (CLIPS[clip],):
             net = sequential(sizes, activations)
             net.load_state_dict(origin.state_dict())
-            update = optimizer_for(optimizer, net.parameters())
-            run = {"optimizer": OPTIMIZERS[optimizer], "clip": bound, "losses": [], "gradient_norms": [], "clipped_norms": [], "weights": {}}
+            update = optimizer_for(o, net)
+            average = None
+            if "average" in o:
+                average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(o["average"]))
+                # the first call copies: ours starts from the initial weights
+                average.update_parameters(net)
+            run = {"optimizer": o, "clip": bound, "losses": [], "gradient_norms": [], "clipped_norms": [], "weights": {}}
             for step in range(steps):
                 first, end = batches[step % len(batches)]
                 update.zero_grad()
@@ -217,10 +338,12 @@ def trajectories():
                 run["gradient_norms"].append(norm)
                 run["clipped_norms"].append(nn.utils.get_total_norm(gradients).item())
                 update.step()
+                if average is not None:
+                    average.update_parameters(net)
                 if step + 1 in KEPT:
-                    run["weights"][str(step + 1)] = weights(net)
+                    run["weights"][str(step + 1)] = weights(net if average is None else average.module)
             bites = sum(after < 0.999 * before for before, after in zip(run["gradient_norms"], run["clipped_norms"], strict=True))
-            wanted = {"none": range(1), "norm": range(3, steps - 2), "value": range(steps, steps + 1)}[clip]
+            wanted = {"none": range(1), "norm": range(3, steps - 2), "value": range(steps // 2, steps + 1)}[clip]
             assert bites in wanted, f"{optimizer}: clip {clip} changes {bites} of {steps} steps, which tests too little"
             runs.append(run)
     return {

@@ -1,57 +1,38 @@
-//! What a layer does to each of its outputs.
+//! What a layer does to each of its outputs: the activations of the library's table, and expressions of z.
 
 use super::choice::{Choice, Choices};
 use super::keys::Key;
-use super::section::SHARE;
 use super::write::{self, Pairs};
+use crate::kernels::activation::{Activation, ActivationInfo, TABLE};
+use std::sync::LazyLock;
 
-/// What a layer does to each of its outputs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Activation {
-    /// Nothing.
-    Identity,
-    /// `max(z, 0)`.
-    Relu,
-    /// `z` above 0, `slope·z` below.
-    LeakyRelu {
-        /// What is left below 0, 0.01 unless given; at least 0 and below 1.
-        slope: f64,
-    },
-    /// `1/(1 + e⁻ᶻ)`.
-    Sigmoid,
-    /// The hyperbolic tangent.
-    Tanh,
+/// One row each, and one for expressions.
+pub(super) static ACTIVATIONS: LazyLock<Choices<Activation>> = LazyLock::new(|| Choices {
+    type_key: Key::required("type", "\"relu\"", "which activation"),
+    common: vec![],
+    rows: TABLE.iter().map(row).chain([expression()]).collect(),
+    later: &[],
+});
+
+fn row(info: &'static ActivationInfo) -> Choice<Activation> {
+    Choice::new(info.name, info.parameter.iter().map(Key::of).collect(), |section| match &info.parameter {
+        Some(hyper) => info.activation().with_parameter(section.hyper(hyper)?),
+        None => Ok(info.activation()),
+    })
 }
 
-/// The activations of this version: one row each.
-pub(super) static ACTIVATIONS: Choices<Activation> = Choices {
-    type_key: Key::required("type", "\"relu\"", "which activation"),
-    common: &[],
-    rows: &[
-        Choice { name: "identity", keys: &[], read: |_| Ok(Activation::Identity) },
-        Choice { name: "relu", keys: &[], read: |_| Ok(Activation::Relu) },
-        Choice {
-            name: "leaky_relu",
-            keys: &[Key::new("slope", "0.01", "what is left below 0")],
-            read: |section| Ok(Activation::LeakyRelu { slope: section.number("slope", &SHARE)? }),
-        },
-        Choice { name: "sigmoid", keys: &[], read: |_| Ok(Activation::Sigmoid) },
-        Choice { name: "tanh", keys: &[], read: |_| Ok(Activation::Tanh) },
-    ],
-    later: &["elu", "selu", "gelu", "silu", "softplus", "hard_swish", "softmax"],
-    later_keys: &[],
-};
+fn expression() -> Choice<Activation> {
+    let key = Key::required("expr", "\"z*sigmoid(1.7*z)\"", "the formula of z");
+    Choice::new("expr", vec![key], |section| {
+        Activation::expression(&section.text("expr")?).map_err(|error| section.fault("expr", error.to_string()))
+    })
+}
 
-impl Activation {
-    pub(super) fn pairs(&self) -> Pairs {
-        let (name, own) = match self {
-            Activation::Identity => ("identity", None),
-            Activation::Relu => ("relu", None),
-            Activation::LeakyRelu { slope } => ("leaky_relu", Some(("slope", write::number(*slope)))),
-            Activation::Sigmoid => ("sigmoid", None),
-            Activation::Tanh => ("tanh", None),
-        };
-        std::iter::once(("type", write::text(name))).chain(own).collect()
-    }
+pub(super) fn pairs(activation: &Activation) -> Pairs {
+    let Some(info) = TABLE.iter().find(|info| info.name == activation.name()) else {
+        return vec![("type", write::text("expr")), ("expr", write::text(activation.name()))];
+    };
+    // of 32 bits, as the activation has it
+    let parameter = info.parameter.zip(activation.parameter()).map(|(hyper, value)| (hyper.name, format!("{value:?}")));
+    std::iter::once(("type", write::text(info.name))).chain(parameter).collect()
 }

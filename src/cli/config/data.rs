@@ -2,10 +2,13 @@
 
 use super::document::{Document, Kind, Value};
 use super::keys::{Key, Later};
-use super::section::{SHARE, Section};
+use super::section::Section;
 use super::source::{self, BUILT_INS, LATER_BUILT_INS, Source};
 use super::write::{self, Pairs};
+use crate::data::{Scaling, Split, Task};
 use crate::error::Result;
+use crate::hyper::Range;
+use crate::train::ClassWeights;
 use std::borrow::Cow;
 
 /// What is learnt from.
@@ -15,55 +18,25 @@ pub struct Data {
     pub source: Source,
     /// What kind of answer is learnt; `Auto` leaves it to the target column. See [`Data::known_task`].
     pub task: Task,
-    /// How the rows are shared out.
+    /// How the rows are shared out: 0.15 for validation and 0.15 for the test unless given (none where a file of its own is the test set), each
+    /// with its share of each class. A folder of idx files that holds a test set uses that instead.
     pub split: Split,
     /// What is done to the features; `bytes` for idx images and `standard` for all others unless given.
-    pub scale: Scale,
-}
-
-/// What kind of answer is learnt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// Told from the target column.
-    Auto,
-    /// A class.
-    Classification,
-    /// One number or several.
-    Regression,
-}
-
-/// How the rows are shared out: what is neither for validation nor for the test is for training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Split {
-    /// The share for validation, 0.15 unless given.
-    pub valid: f64,
-    /// The share for the test: 0.15 unless given, and 0 where a file of its own is the test set. A folder of idx files that holds
-    /// a test set uses that instead.
-    pub test: f64,
-    /// Whether each part has its share of each class (classification only); true unless given.
-    pub stratify: bool,
-}
-
-/// What is done to the features before the model sees them; what it takes is measured on the training rows only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// Nothing.
-    None,
-    /// Mean 0 and deviation 1.
-    Standard,
-    /// From 0 to 1.
-    MinMax,
-    /// Median 0 and interquartile range 1.
-    Robust,
-    /// Divided by 255.
-    Bytes,
+    pub scale: Scaling,
+    /// What the classes weigh in the loss; all alike unless given.
+    pub class_weights: ClassWeights,
 }
 
 const TASKS: &[(&str, Task)] = &[("auto", Task::Auto), ("classification", Task::Classification), ("regression", Task::Regression)];
-const SCALES: &[(&str, Scale)] =
-    &[("none", Scale::None), ("standard", Scale::Standard), ("minmax", Scale::MinMax), ("robust", Scale::Robust), ("bytes", Scale::Bytes)];
+const SCALES: &[(&str, Scaling)] = &[
+    ("none", Scaling::None),
+    ("standard", Scaling::Standard),
+    ("minmax", Scaling::MinMax),
+    ("robust", Scaling::Robust),
+    ("bytes", Scaling::Bytes),
+];
 
-pub(super) const KEYS: [Key; 10] = [
+pub(super) static KEYS: [Key; 12] = [
     Key::optional("path", "\"iris.csv\"", "the rows: a csv or tsv file, a folder of idx files, or idx images"),
     Key::optional("name", "\"digits\"", "a built-in data set: digits, spirals, moons or sine"),
     Key::optional("test", "\"test.csv\"", "a test set in a file of its own"),
@@ -71,16 +44,14 @@ pub(super) const KEYS: [Key; 10] = [
     Key::required("test_labels", "\"t10k-labels-idx1-ubyte\"", "the idx file with the classes of the images in `test`"),
     Key::required("target", "\"species\"", "the column to predict, by its name or its index from 0 (a list for several)"),
     Key::new("features", "\"all\"", "the columns to predict from: \"all\", a list, or { exclude = [\"id\"] }"),
+    Key::optional("weight", "\"weight\"", "the column with what each row weighs in the loss"),
     Key::new("task", "\"auto\"", "auto, classification or regression"),
     Key::optional("split", "{ valid = 0.15, test = 0.15 }", "the shares of the rows for validation and for the test"),
     Key::optional("scale", "\"standard\"", "what is done to the features: none, standard, minmax, robust or bytes"),
+    Key::new("class_weights", "\"none\"", "what the classes weigh in the loss: none, balanced, or a table of names and weights"),
 ];
-const LATER_KEYS: [Later; 3] = [
-    Later { name: "categorical", only: None },
-    Later { name: "missing", only: Some("\"error\"") },
-    Later { name: "class_weights", only: Some("\"none\"") },
-];
-pub(super) const SPLIT_KEYS: [Key; 3] = [
+const LATER_KEYS: [Later; 2] = [Later { name: "categorical", only: None }, Later { name: "missing", only: Some("\"error\"") }];
+pub(super) static SPLIT_KEYS: [Key; 3] = [
     Key::new("valid", "0.15", "the share of the rows for validation"),
     Key::new("test", "0.15", "the share of the rows for the test"),
     Key::new("stratify", "true", "whether each part has its share of each class"),
@@ -92,7 +63,8 @@ impl Data {
         if self.task == Task::Auto { self.source.known_task() } else { self.task }
     }
 
-    pub(super) fn read(document: &Document) -> Result<Self> {
+    /// Reads the section; `seed` is what the rows are shared out by.
+    pub(super) fn read(document: &Document, seed: u64) -> Result<Self> {
         let section = Section::open(document, "data", KEYS.iter().collect(), &LATER_KEYS)?;
         let source = match (section.given("name"), section.given("path")) {
             (true, true) => {
@@ -114,10 +86,10 @@ impl Data {
         };
         let scale = match section.given("scale") {
             true => section.word("scale", SCALES, &[])?,
-            false if source.is_images() => Scale::Bytes,
-            false => Scale::Standard,
+            false if source.is_images() => Scaling::Bytes,
+            false => Scaling::Standard,
         };
-        let split = split(&section, source.has_test())?;
+        let split = split(&section, source.has_test(), seed)?;
         let task = section.word("task", TASKS, &[])?;
         let known = source.known_task();
         if task != Task::Auto && known != Task::Auto && task != known {
@@ -125,7 +97,12 @@ impl Data {
             let message = format!("task must be {wanted} or \"auto\" for {} (got {})", source.shown(), write::word(TASKS, &task));
             return Err(section.fault("task", format!("{message}: {}", section.hint("task"))));
         }
-        Ok(Data { source, task, split, scale })
+        let class_weights = class_weights(&section)?;
+        let data = Data { source, task, split, scale, class_weights };
+        if data.class_weights != ClassWeights::None && data.known_task() == Task::Regression {
+            return Err(section.fault("class_weights", "class_weights are for classes, and the data are a regression: take them out"));
+        }
+        Ok(data)
     }
 
     pub(super) fn pairs(&self) -> Pairs {
@@ -139,20 +116,21 @@ impl Data {
             ("task", write::word(TASKS, &self.task)),
             ("split", write::inline(&split)),
             ("scale", write::word(SCALES, &self.scale)),
+            ("class_weights", shown(&self.class_weights)),
         ]);
         pairs
     }
 }
 
-fn split(data: &Section<'_>, has_test: bool) -> Result<Split> {
+fn split(data: &Section<'_>, has_test: bool, seed: u64) -> Result<Split> {
     let (table, origin) = match data.optional("split")?.as_deref() {
         None => (Cow::default(), data.origin),
         Some(Value { kind: Kind::Table(table), origin }) => (Cow::Owned(table.clone()), *origin),
         Some(value) => return Err(data.refuse("split", value, "a table")),
     };
     let section = data.child("split", table, origin, SPLIT_KEYS.iter().collect())?;
-    let valid = section.number("valid", &SHARE)?;
-    let test = match section.number("test", &SHARE)? {
+    let valid = section.number("valid", Range::Share)?;
+    let test = match section.number("test", Range::Share)? {
         _ if has_test && !section.given("test") => 0.0,
         test if has_test && test > 0.0 => {
             let message = format!(
@@ -166,5 +144,33 @@ fn split(data: &Section<'_>, has_test: bool) -> Result<Split> {
         let message = format!("valid and test leave no rows for training ({valid:?} + {test:?} is not below 1): lower one of them");
         return Err(section.fault(if section.given("test") { "test" } else { "valid" }, message));
     }
-    Ok(Split { valid, test, stratify: section.boolean("stratify")? })
+    Ok(Split { valid, test, stratify: section.boolean("stratify")?, seed })
+}
+
+const CLASS_WEIGHTS: &[(&str, ClassWeights)] = &[("none", ClassWeights::None), ("balanced", ClassWeights::Balanced)];
+
+fn class_weights(section: &Section<'_>) -> Result<ClassWeights> {
+    let value = section.value("class_weights")?;
+    match &value.kind {
+        Kind::Text(_) => {
+            let words: Vec<&str> = CLASS_WEIGHTS.iter().map(|(word, _)| *word).collect();
+            Ok(CLASS_WEIGHTS[section.pick("class_weights", &value, &words, &[])?].1.clone())
+        }
+        Kind::Table(table) => {
+            let weight =
+                |entry: &super::document::Entry| Ok((entry.name.clone(), section.number_of(&entry.name, &entry.value, Range::Positive)?));
+            table.0.iter().map(weight).collect::<Result<_>>().map(ClassWeights::Named)
+        }
+        _ => Err(section.refuse("class_weights", &value, "one of none, balanced, or a table of names and weights")),
+    }
+}
+
+fn shown(weights: &ClassWeights) -> String {
+    match weights {
+        ClassWeights::Named(weights) => {
+            let weight = |(name, weight): &(String, f64)| format!("{} = {}", write::key(name), write::number(*weight));
+            format!("{{ {} }}", weights.iter().map(weight).collect::<Vec<_>>().join(", "))
+        }
+        word => write::word(CLASS_WEIGHTS, word),
+    }
 }

@@ -14,7 +14,7 @@ pub struct Device {
     pub name: String,
 }
 
-pub(super) const DEVICE_KEYS: [Key; 1] =
+pub(super) static DEVICE_KEYS: [Key; 1] =
     [Key::new("use", "\"auto\"", "the device: auto, cpu, vulkan, metal, dx12, or a part of an adapter's name")];
 
 impl Device {
@@ -35,7 +35,7 @@ pub struct Output {
     pub dir: Option<PathBuf>,
 }
 
-pub(super) const OUTPUT_KEYS: [Key; 1] = [Key::optional("dir", "\"runs/iris\"", "the run folder")];
+pub(super) static OUTPUT_KEYS: [Key; 1] = [Key::optional("dir", "\"runs/iris\"", "the run folder")];
 const LATER_OUTPUT_KEYS: [Later; 2] =
     [Later { name: "checkpoint_every", only: Some("0") }, Later { name: "tensorboard", only: Some("false") }];
 

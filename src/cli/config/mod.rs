@@ -6,8 +6,10 @@ mod choice;
 mod data;
 mod device;
 mod document;
+mod early_stopping;
 mod init;
 mod keys;
+mod loss;
 mod model;
 mod optimizer;
 mod places;
@@ -21,17 +23,18 @@ mod tests;
 mod train;
 mod write;
 
-pub use activation::Activation;
-pub use data::{Data, Scale, Split, Task};
+pub use data::Data;
 pub use device::{Device, Output};
-pub use init::{Dist, Fan, Init};
-pub use model::{Form, Layer, Model};
-pub use optimizer::Optimizer;
-pub use schedule::{Schedule, Shape, Unit, Warmup};
+pub use loss::Loss;
+pub use model::{Form, Model};
+pub use schedule::Schedule;
 pub use source::{BuiltIn, Column, Columns, Source};
-pub use train::{Clip, EarlyStopping, Loss, Mode, Monitor, Remainder, Train};
+pub use train::Train;
 
+use crate::clip::Clip;
 use crate::error::{Error, Place, Result};
+use crate::optim::Optimizer;
+use crate::train::{EarlyStopping, StopAt};
 use document::{Document, Kind};
 use section::Section;
 use std::path::Path;
@@ -60,6 +63,8 @@ pub struct Config {
     pub train: Train,
     /// When it stops before its last epoch; never, where the section is not given.
     pub early_stopping: Option<EarlyStopping>,
+    /// What is good enough for it to stop.
+    pub stop_at: Option<StopAt>,
     /// Where it runs.
     pub device: Device,
     /// Where the results go.
@@ -125,17 +130,19 @@ impl Config {
         }
         let seed = section.count("seed", 0..=i64::MAX as u64)?;
         let train = Train::read(&document)?;
-        let (optimizer, _) = optimizer::OPTIMIZERS.section(&document, "optimizer")?;
-        let data = Data::read(&document)?;
+        let optimizer = optimizer::read(&document)?;
+        let data = Data::read(&document, seed)?;
+        let (early_stopping, stop_at) = early_stopping::read(&document, &data)?;
         Ok(Config {
             version,
             seed,
             model: Model::read(&document)?,
             loss: Loss::read(&document, data.known_task())?,
             optimizer,
-            schedule: Schedule::read(&document, optimizer.lr(), train.epochs)?,
-            clip: Clip::read(&document)?,
-            early_stopping: EarlyStopping::read(&document, &data)?,
+            schedule: Schedule::read(&document, train.epochs)?,
+            clip: train::clip(&document)?,
+            early_stopping,
+            stop_at,
             data,
             train,
             device: Device::read(&document)?,
@@ -183,12 +190,12 @@ impl Config {
             write::section(&mut out, "[[model.layers]]", layer);
         }
         write::section(&mut out, "[loss]", &self.loss.pairs());
-        write::section(&mut out, "[optimizer]", &self.optimizer.pairs());
+        write::section(&mut out, "[optimizer]", &optimizer::pairs(&self.optimizer));
         write::section(&mut out, "[schedule]", &self.schedule.pairs());
-        write::section(&mut out, "[clip]", &self.clip.pairs());
+        write::section(&mut out, "[clip]", &train::clip_pairs(self.clip));
         write::section(&mut out, "[train]", &self.train.pairs());
         if let Some(stopping) = &self.early_stopping {
-            write::section(&mut out, "[early_stopping]", &stopping.pairs());
+            write::section(&mut out, "[early_stopping]", &early_stopping::pairs(stopping, self.stop_at.as_ref()));
         }
         write::section(&mut out, "[device]", &self.device.pairs());
         write::section(&mut out, "[output]", &self.output.pairs());

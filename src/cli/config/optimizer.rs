@@ -1,105 +1,72 @@
-//! `[optimizer]`: what turns gradients into new weights.
+//! `[optimizer]`: what turns gradients into new weights, by the library's table.
 
 use super::choice::{Choice, Choices};
+use super::document::Document;
 use super::keys::Key;
-use super::section::{ABOVE_ZERO, SHARE, Section};
+use super::section::Section;
 use super::write::{self, Pairs};
 use crate::error::Result;
+use crate::hyper::{Hyper, Range};
+use crate::optim::{Decays, Optimizer};
+use std::sync::LazyLock;
 
-/// How the weights follow the gradients.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Optimizer {
-    /// `w ← w − lr·g`.
-    Sgd {
-        /// The learning rate, 0.01 unless given.
-        lr: f64,
-    },
-    /// `v ← momentum·v + g; w ← w − lr·v`.
-    Momentum {
-        /// The learning rate, 0.01 unless given.
-        lr: f64,
-        /// The share of the old direction that stays, 0.9 unless given.
-        momentum: f64,
-    },
-    /// Adam, as PyTorch has it.
-    Adam {
-        /// The learning rate, 0.001 unless given.
-        lr: f64,
-        /// The share of the old mean that stays, 0.9 unless given.
-        beta1: f64,
-        /// The share of the old mean of squares that stays, 0.999 unless given.
-        beta2: f64,
-        /// Keeps the division finite, 1e-8 unless given.
-        epsilon: f64,
-    },
+const EMA: &str = "ema";
+
+fn lr(default: f64) -> Hyper {
+    Hyper { name: "lr", default, range: Range::Positive, doc: "the learning rate" }
 }
 
-impl Optimizer {
-    /// The rate that the schedule starts from.
-    pub fn lr(&self) -> f64 {
-        match self {
-            Optimizer::Sgd { lr } | Optimizer::Momentum { lr, .. } | Optimizer::Adam { lr, .. } => *lr,
-        }
-    }
-
-    pub(super) fn pairs(&self) -> Pairs {
-        let number = write::number;
-        match *self {
-            Optimizer::Sgd { lr } => vec![("type", write::text("sgd")), ("lr", number(lr))],
-            Optimizer::Momentum { lr, momentum } => {
-                vec![("type", write::text("momentum")), ("lr", number(lr)), ("momentum", number(momentum))]
-            }
-            Optimizer::Adam { lr, beta1, beta2, epsilon } => vec![
-                ("type", write::text("adam")),
-                ("lr", number(lr)),
-                ("beta1", number(beta1)),
-                ("beta2", number(beta2)),
-                ("epsilon", number(epsilon)),
-            ],
-        }
-    }
+fn weight_decay(default: f64) -> Hyper {
+    let doc = "the share of the weights, times the rate, that each step takes off them";
+    Hyper { name: "weight_decay", default, range: Range::NotNegative, doc }
 }
 
-const LR: &str = "the learning rate";
+const L2: Hyper =
+    Hyper { name: "l2", default: 0.0, range: Range::NotNegative, doc: "the share of the weights that is added to the gradient" };
 
-/// The optimizers of this version: one row each.
-pub(super) static OPTIMIZERS: Choices<Optimizer> = Choices {
+/// The optimizers: one row each.
+pub(super) static OPTIMIZERS: LazyLock<Choices<Optimizer>> = LazyLock::new(|| Choices {
     type_key: Key::new("type", "\"adam\"", "which optimizer"),
-    common: &[],
-    rows: &[
-        Choice {
-            name: "sgd",
-            keys: &[Key::new("lr", "1e-2", LR)],
-            read: |section| Ok(Optimizer::Sgd { lr: section.number("lr", &ABOVE_ZERO)? }),
-        },
-        Choice {
-            name: "momentum",
-            keys: &[Key::new("lr", "1e-2", LR), Key::new("momentum", "0.9", "the share of the old direction that stays")],
-            read: |section| {
-                Ok(Optimizer::Momentum { lr: section.number("lr", &ABOVE_ZERO)?, momentum: section.number("momentum", &SHARE)? })
-            },
-        },
-        Choice {
-            name: "adam",
-            keys: &[
-                Key::new("lr", "1e-3", LR),
-                Key::new("beta1", "0.9", "the share of the old mean that stays"),
-                Key::new("beta2", "0.999", "the share of the old mean of squares that stays"),
-                Key::new("epsilon", "1e-8", "keeps the division finite"),
-            ],
-            read: adam,
-        },
+    common: vec![
+        Key::of(&L2),
+        Key::new("decay_all", "false", "whether biases and normalisation decay, too, as in PyTorch"),
+        Key::optional(EMA, "0.999", "the share of the old value in a moving average of the weights, which is what is judged and kept"),
     ],
-    later: &["nesterov", "adamw", "rmsprop", "adagrad", "lion"],
-    later_keys: &[],
-};
+    rows: Optimizer::all().map(row).collect(),
+    later: &[],
+});
 
-fn adam(section: &Section<'_>) -> Result<Optimizer> {
-    Ok(Optimizer::Adam {
-        lr: section.number("lr", &ABOVE_ZERO)?,
-        beta1: section.number("beta1", &SHARE)?,
-        beta2: section.number("beta2", &SHARE)?,
-        epsilon: section.number("epsilon", &ABOVE_ZERO)?,
+fn row(usual: Optimizer) -> Choice<Optimizer> {
+    let first = [Key::of(&lr(usual.rate()))];
+    let own = usual.info().keys.iter().map(Key::of);
+    let keys = first.into_iter().chain(own).chain([Key::of(&weight_decay(usual.weight_decay_rate()))]).collect();
+    Choice::new(usual.name(), keys, move |section| {
+        let start = usual.lr(section.number("lr", Range::Positive)?).weight_decay(section.number("weight_decay", Range::NotNegative)?);
+        usual.info().keys.iter().try_fold(start, |optimizer, hyper| Ok(optimizer.set(hyper.name, section.hyper(hyper)?)))
     })
+}
+
+/// Reads the section.
+pub(super) fn read(document: &Document) -> Result<Optimizer> {
+    let (optimizer, section) = OPTIMIZERS.section(document, "optimizer")?;
+    let optimizer = optimizer.l2(section.hyper(&L2)?).decays(decays(&section)?);
+    Ok(match section.optional_number(EMA, Range::Share)? {
+        Some(share) => optimizer.average(share),
+        None => optimizer,
+    })
+}
+
+fn decays(section: &Section<'_>) -> Result<Decays> {
+    Ok(if section.boolean("decay_all")? { Decays::All } else { Decays::Weights })
+}
+
+pub(super) fn pairs(optimizer: &Optimizer) -> Pairs {
+    let own = optimizer.info().keys.iter().filter_map(|hyper| Some((hyper.name, write::hyper(hyper, optimizer.get(hyper.name)?))));
+    let mut pairs: Pairs = vec![("type", write::text(optimizer.name())), ("lr", write::number(optimizer.rate()))];
+    pairs.extend(own);
+    pairs.push(("weight_decay", write::number(optimizer.weight_decay_rate())));
+    pairs.push(("l2", write::number(optimizer.l2_rate())));
+    pairs.push(("decay_all", (optimizer.decaying() == Decays::All).to_string()));
+    pairs.extend(optimizer.averaging().map(|share| (EMA, write::number(share))));
+    pairs
 }

@@ -4,24 +4,10 @@ use super::document::{Document, Kind, Origin, Table, Value};
 use super::keys::{Fallback, Key, Later};
 use super::suggest::did_you_mean;
 use crate::error::{Error, Result};
+use crate::hyper::{Hyper, Range};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-
-/// The numbers that a key allows.
-pub(super) struct Range {
-    contains: fn(f64) -> bool,
-    text: &'static str,
-}
-
-/// More than 0.
-pub(super) const ABOVE_ZERO: Range = Range { contains: |v| v > 0.0, text: "a number above 0" };
-/// 0 or more.
-pub(super) const NOT_NEGATIVE: Range = Range { contains: |v| v >= 0.0, text: "a number of at least 0" };
-/// A part of a whole, never all of it.
-pub(super) const SHARE: Range = Range { contains: |v| (0.0..1.0).contains(&v), text: "a number of at least 0 and below 1" };
-/// What makes something smaller, or leaves it.
-pub(super) const FACTOR: Range = Range { contains: |v| v > 0.0 && v <= 1.0, text: "a number above 0 and at most 1" };
 
 /// A table of the config and the keys that it may have.
 pub(super) struct Section<'a> {
@@ -73,7 +59,10 @@ impl<'a> Section<'a> {
 
     /// One of the tables in the list that is the value of a key of this section.
     pub(super) fn item(&self, name: &str, table: &'a Table, origin: Origin, keys: Vec<&'static Key>) -> Result<Self> {
-        let title = format!("[[{}{name}]]", self.path.as_deref().unwrap_or_default());
+        let title = match &self.path {
+            Some(path) => format!("[[{path}{name}]]"),
+            None => format!("[[{}.{name}]]", self.title.trim_matches(['[', ']'])),
+        };
         let section = Section { document: self.document, table: Cow::Borrowed(table), origin, title, path: None, keys };
         section.known(&[])?;
         Ok(section)
@@ -159,29 +148,34 @@ impl<'a> Section<'a> {
     }
 
     /// A number within a range, also once it is rounded to the 32 bits that the devices compute with.
-    pub(super) fn number(&self, name: &str, range: &Range) -> Result<f64> {
+    pub(super) fn number(&self, name: &str, range: Range) -> Result<f64> {
         let value = self.value(name)?;
         self.number_of(name, &value, range)
     }
 
+    /// The value of a hyper-parameter of one of the library's tables.
+    pub(super) fn hyper(&self, hyper: &Hyper) -> Result<f64> {
+        self.number(hyper.name, hyper.range)
+    }
+
     /// A number within a range, or nothing where it was left out.
-    pub(super) fn optional_number(&self, name: &str, range: &Range) -> Result<Option<f64>> {
+    pub(super) fn optional_number(&self, name: &str, range: Range) -> Result<Option<f64>> {
         self.optional(name)?.map(|value| self.number_of(name, &value, range)).transpose()
     }
 
     /// A value as a number within a range.
-    pub(super) fn number_of(&self, name: &str, value: &Value, range: &Range) -> Result<f64> {
+    pub(super) fn number_of(&self, name: &str, value: &Value, range: Range) -> Result<f64> {
         let number = match value.kind {
             Kind::Float(float) => float,
             Kind::Integer(integer) => integer as f64,
-            _ => return Err(self.refuse(name, value, range.text)),
+            _ => return Err(self.refuse(name, value, range.says())),
         };
-        if !number.is_finite() || !(range.contains)(number) {
-            return Err(self.refuse(name, value, range.text));
+        if !range.holds(number) {
+            return Err(self.refuse(name, value, range.says()));
         }
         let rounded = f64::from(number as f32);
-        if !rounded.is_finite() || !(range.contains)(rounded) {
-            return Err(self.refuse(name, value, &format!("{} in 32-bit floating point, too", range.text)));
+        if !range.holds(rounded) {
+            return Err(self.refuse(name, value, &format!("{} in 32-bit floating point, too", range.says())));
         }
         Ok(number)
     }

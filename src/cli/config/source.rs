@@ -1,9 +1,9 @@
 //! Where the rows come from: a built-in set, a table, or idx files; told by the keys and the file's name.
 
-use super::data::Task;
 use super::document::{Kind, Value};
 use super::section::Section;
 use super::write::{self, Pairs};
+use crate::data::Task;
 use crate::error::Result;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,8 @@ pub enum Source {
         target: Vec<Column>,
         /// The columns to predict from.
         features: Columns,
+        /// The column with what each row weighs in the loss; all alike where there is none.
+        weight: Option<Column>,
     },
     /// Idx images and their labels, gz or not.
     Idx {
@@ -139,7 +141,7 @@ impl Source {
             Source::BuiltIn(set) => vec![("name", write::text(set.name()))],
             files => files.files().into_iter().map(|(key, path)| (key, write::path(path))).collect(),
         };
-        if let Source::Table { target, features, .. } = self {
+        if let Source::Table { target, features, weight, .. } = self {
             let target = match target.as_slice() {
                 [one] => one.literal(),
                 several => write::list(several, Column::literal),
@@ -150,6 +152,7 @@ impl Source {
                 Columns::Except(columns) => write::inline(&vec![("exclude", write::list(columns, Column::literal))]),
             };
             pairs.extend([("target", target), ("features", features)]);
+            pairs.extend(weight.iter().map(|weight| ("weight", weight.literal())));
         }
         pairs
     }
@@ -172,6 +175,7 @@ pub(super) fn only(section: &Section<'_>, what: &str, allowed: &[&str]) -> Resul
         ("test_labels", "idx images"),
         ("target", "csv and tsv files"),
         ("features", "csv and tsv files"),
+        ("weight", "csv and tsv files"),
     ];
     for (key, owner) in particular {
         if section.given(key) && !allowed.contains(&key) {
@@ -226,7 +230,7 @@ fn idx(section: &Section<'_>, images: PathBuf) -> Result<Source> {
 }
 
 fn table(section: &Section<'_>, path: PathBuf) -> Result<Source> {
-    only(section, "a csv or tsv file", &["test", "target", "features"])?;
+    only(section, "a csv or tsv file", &["test", "target", "features", "weight"])?;
     let test = section.path("test")?;
     if test.as_ref().is_some_and(|test| !is_table(test)) {
         return Err(section.fault("test", "test must be a .csv or .tsv file, as `path` is: give one with the same columns"));
@@ -246,13 +250,19 @@ fn table(section: &Section<'_>, path: PathBuf) -> Result<Source> {
         },
         _ => return Err(section.refuse("features", &features, FEATURES)),
     };
+    let weight = section.optional("weight")?.map(|value| column(section, "weight", &value)).transpose()?;
+    if let Some(weight) = weight.as_ref().filter(|weight| target.contains(weight)) {
+        let message = format!("column {} is a target, and the weight of the rows: take it out of one of them", weight.literal());
+        return Err(section.fault("weight", message));
+    }
     if let Columns::Only(columns) = &features
-        && let Some(column) = columns.iter().find(|column| target.contains(column))
+        && let Some(column) = columns.iter().find(|column| target.contains(column) || weight.as_ref() == Some(column))
     {
-        let message = format!("column {} is a feature and a target: take it out of one of them", column.literal());
+        let role = if target.contains(column) { "a target" } else { "the weight of the rows" };
+        let message = format!("column {} is a feature and {role}: take it out of one of them", column.literal());
         return Err(section.fault("features", message));
     }
-    Ok(Source::Table { path, test, target, features })
+    Ok(Source::Table { path, test, target, features, weight })
 }
 
 const FEATURES: &str = "\"all\", a list of columns, or { exclude = [\"id\"] }";

@@ -1,5 +1,6 @@
 //! The resolved config as TOML.
 
+use crate::hyper::{Hyper, Range};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,6 +10,12 @@ pub(super) type Pairs = Vec<(&'static str, String)>;
 /// A text in quotes.
 pub(super) fn text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A name in quotes: as [`text`], but never over several lines, which a key can not be.
+pub(super) fn key(name: &str) -> String {
+    // what JSON escapes TOML does, too
+    serde_json::Value::from(name).to_string()
 }
 
 /// A path in quotes. TOML is UTF-8: of a path that is not, the odd bytes are replaced.
@@ -21,6 +28,14 @@ pub(super) fn number(number: f64) -> String {
     format!("{number:?}")
 }
 
+/// The value of a hyper-parameter.
+pub(super) fn hyper(hyper: &Hyper, value: f64) -> String {
+    match hyper.range {
+        Range::Count => format!("{value}"),
+        _ => number(value),
+    }
+}
+
 /// A list.
 pub(super) fn list<T>(items: impl IntoIterator<Item = T>, literal: impl FnMut(T) -> String) -> String {
     format!("[{}]", items.into_iter().map(literal).collect::<Vec<_>>().join(", "))
@@ -30,8 +45,13 @@ pub(super) fn list<T>(items: impl IntoIterator<Item = T>, literal: impl FnMut(T)
 pub(super) fn inline(pairs: &Pairs) -> String {
     match pairs.as_slice() {
         [("type", name)] => name.clone(),
-        pairs => format!("{{ {} }}", pairs.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")),
+        _ => table(pairs),
     }
+}
+
+/// A table within a line.
+pub(super) fn table(pairs: &Pairs) -> String {
+    format!("{{ {} }}", pairs.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", "))
 }
 
 /// The word for a value in a table of words.
@@ -65,6 +85,8 @@ mod tests {
         for words in ["", "a b", "quote\"s", "it's", "both'\"", "C:\\data\\x", "new\nline", "tab\t", "ü\u{1}", "'''\"\"\""] {
             let value = Value::parse(&text(words), Origin::Default).unwrap();
             assert_eq!(value.kind, Kind::Text(words.to_owned()));
+            let table = Value::parse(&format!("{{ {} = 1 }}", key(words)), Origin::Default).unwrap();
+            assert!(matches!(table.kind, Kind::Table(table) if table.0[0].name == words), "{words:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ mod tests;
 
 use super::{Features, Table, Targets};
 use crate::error::{Error, Result};
-use sheet::Sheet;
+use sheet::{Rows, Sheet};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -70,6 +70,9 @@ pub struct CsvOptions {
     pub features: Select,
     /// What the target means.
     pub task: Task,
+    /// The column with what each row weighs in the loss, a number of at least 0: its name, or its index from 0. It is no feature. `None`:
+    /// all rows weigh alike.
+    pub weight: Option<String>,
     /// What separates the fields. `None`: a tab for `.tsv` and `.tab`, else the first of comma, semicolon and tab that the
     /// header has.
     pub delimiter: Option<u8>,
@@ -106,20 +109,31 @@ impl CsvOptions {
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
     let sheet = Sheet::open(path.as_ref(), options.delimiter)?;
     let target = sheet.column(&options.target, "target")?;
-    let features = choose(&sheet, target, &options.features)?;
+    let weight = options.weight.as_ref().map(|column| sheet.column(column, "weight")).transpose()?;
+    if weight == Some(target) {
+        let name = &sheet.header()[target];
+        return Err(sheet.header_error(target, format!("`{name}` is the target: take another column for [data] weight")));
+    }
+    let features = choose(&sheet, target, weight, &options.features)?;
     let names = sheet.names(&features)?;
-    let (values, cells) = sheet.read(&features, Some(target))?;
-    Table::new(Features::F32(values), names, target::decide(&sheet, target, &cells, options.task)?)
+    let Rows { values, cells, weights } = sheet.read(&features, Some(target), weight)?;
+    weighted(Table::new(Features::F32(values), names, target::decide(&sheet, target, &cells, options.task)?)?, weights)
+}
+
+/// The table with the weights of its rows, where there are any.
+fn weighted(table: Table, weights: Vec<f32>) -> Result<Table> {
+    if weights.is_empty() { Ok(table) } else { table.with_weights(weights) }
 }
 
 /// The columns that are features.
-fn choose(sheet: &Sheet, target: usize, select: &Select) -> Result<Vec<usize>> {
+fn choose(sheet: &Sheet, target: usize, weight: Option<usize>, select: &Select) -> Result<Vec<usize>> {
+    let free = |column: &usize| *column != target && Some(*column) != weight;
     let find = |names: &[String]| names.iter().map(|name| sheet.column(name, "features")).collect::<Result<Vec<usize>>>();
     let chosen = match select {
-        Select::All => (0..sheet.header().len()).filter(|&column| column != target).collect(),
+        Select::All => (0..sheet.header().len()).filter(free).collect(),
         Select::Exclude(names) => {
             let without = find(names)?;
-            (0..sheet.header().len()).filter(|column| *column != target && !without.contains(column)).collect()
+            (0..sheet.header().len()).filter(|column| free(column) && !without.contains(column)).collect()
         }
         Select::Only(names) => {
             let chosen = find(names)?;
@@ -127,6 +141,9 @@ fn choose(sheet: &Sheet, target: usize, select: &Select) -> Result<Vec<usize>> {
                 let name = &names[i];
                 if column == target {
                     return Err(sheet.header_error(column, format!("`{name}` is the target: take it out of [data] features")));
+                }
+                if Some(column) == weight {
+                    return Err(sheet.header_error(column, format!("`{name}` is the weight of the rows: take it out of [data] features")));
                 }
                 if chosen[..i].contains(&column) {
                     return Err(sheet.header_error(column, format!("`{name}` is among [data] features twice: name it once")));
@@ -156,6 +173,8 @@ pub struct Columns {
     pub features: Vec<String>,
     /// The target to judge by; `None` to predict only.
     pub target: Option<TargetColumn>,
+    /// The column with what each row weighs in the loss, where the file has it.
+    pub weight: Option<String>,
     /// What separates the fields, as in [`CsvOptions`].
     pub delimiter: Option<u8>,
 }
@@ -192,10 +211,11 @@ pub fn read_csv_for(path: impl AsRef<Path>, columns: &Columns) -> Result<Table> 
     let sheet = Sheet::open(path.as_ref(), columns.delimiter)?;
     let features = columns.features.iter().map(|name| sheet.column_named(name, "features")).collect::<Result<Vec<usize>>>()?;
     let target = columns.target.as_ref().map(|target| sheet.column_named(&target.name, "target")).transpose()?;
-    let (values, cells) = sheet.read(&features, target)?;
+    let weight = columns.weight.as_ref().and_then(|name| sheet.header().iter().position(|column| column == name));
+    let Rows { values, cells, weights } = sheet.read(&features, target, weight)?;
     let targets = match (&columns.target, target) {
         (Some(wanted), Some(column)) => target::known(&sheet, column, &cells, wanted.classes.as_deref())?,
         _ => Targets::none(),
     };
-    Table::new(Features::F32(values), columns.features.clone(), targets)
+    weighted(Table::new(Features::F32(values), columns.features.clone(), targets)?, weights)
 }

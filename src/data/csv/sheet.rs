@@ -22,6 +22,16 @@ pub(super) struct Cell {
     pub(super) offset: u64,
 }
 
+/// What the rows of a sheet hold.
+pub(super) struct Rows {
+    /// The numbers in the feature columns, row by row.
+    pub(super) values: Vec<f32>,
+    /// The cells of the target's column.
+    pub(super) cells: Vec<Cell>,
+    /// The numbers in the column of the weights; none where there is no such column.
+    pub(super) weights: Vec<f32>,
+}
+
 impl Sheet {
     /// Reads a file and its header. Without a delimiter it is told by the file's extension and header.
     pub(super) fn open(path: &Path, delimiter: Option<u8>) -> Result<Sheet> {
@@ -101,11 +111,12 @@ impl Sheet {
         columns.iter().map(name).collect()
     }
 
-    /// The numbers in the feature columns, row by row, and the cells of the target's column.
+    /// The rows.
     ///
-    /// Errors when a row has too many or too few fields, when a feature is not a finite number, and when there are no rows.
-    pub(super) fn read(&self, features: &[usize], target: Option<usize>) -> Result<(Vec<f32>, Vec<Cell>)> {
-        let (mut values, mut cells) = (Vec::new(), Vec::new());
+    /// Errors when a row has too many or too few fields, when a feature is not a finite number, when a weight is not one of at least 0, and
+    /// when there are no rows.
+    pub(super) fn read(&self, features: &[usize], target: Option<usize>, weight: Option<usize>) -> Result<Rows> {
+        let (mut values, mut cells, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         let (mut reader, mut row) = (self.reader(), StringRecord::new());
         let mut last = 0;
         // the header
@@ -121,6 +132,18 @@ impl Sheet {
             if let Some(column) = target {
                 cells.push(Cell { text: row[column].to_string(), offset });
             }
+            if let Some(column) = weight {
+                let number = self.number(&row[column], column, offset, "weight")?;
+                if number < 0.0 {
+                    return Err(self.cell_error(
+                        column,
+                        offset,
+                        "weight",
+                        &format!("is {number}, and a row can not weigh less than nothing"),
+                    ));
+                }
+                weights.push(number);
+            }
             last = offset;
         }
         // an open quote takes all that follows into its field; quotes within a quoted field come in pairs
@@ -132,7 +155,7 @@ impl Sheet {
         if values.is_empty() {
             return Err(Error::at(Place::file(&self.path), "the file has a header, but no rows: the data set is empty"));
         }
-        Ok((values, cells))
+        Ok(Rows { values, cells, weights })
     }
 
     fn ragged(&self, row: &StringRecord, offset: u64) -> Error {

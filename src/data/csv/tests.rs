@@ -185,7 +185,7 @@ fn new_data_are_read_by_the_names_a_model_knows() {
     let text = "note,b,kind,a\nhi,2,y,1\n,4,x,3\n";
     let (_folder, path) = put(text);
     let target = |name: &str, classes| Some(TargetColumn { name: name.into(), classes });
-    let columns = |target| Columns { features: strings(["a", "b"]), target, delimiter: None };
+    let columns = |target| Columns { features: strings(["a", "b"]), target, ..Columns::default() };
     let table = read_csv_for(&path, &columns(None)).expect("features only");
     assert_eq!(*table.features(), Features::F32(vec![1.0, 2.0, 3.0, 4.0]));
     assert!(table.targets().is_none());
@@ -208,7 +208,7 @@ fn new_data_are_read_by_the_names_a_model_knows() {
 fn numbers_written_otherwise_are_the_same_class() {
     let (_folder, path) = put("a,y\n1,1.0\n2,+3\n3,03\n");
     let target = Some(TargetColumn { name: "y".into(), classes: Some(strings(["1", "3"])) });
-    let table = read_csv_for(&path, &Columns { features: strings(["a"]), target, delimiter: None }).expect("known");
+    let table = read_csv_for(&path, &Columns { features: strings(["a"]), target, ..Columns::default() }).expect("known");
     assert_eq!(*table.targets(), classes(&[0, 1, 1], ["1", "3"]));
 }
 
@@ -219,4 +219,36 @@ fn tasks_are_read_back_by_name() {
     }
     let message = "sorting".parse::<Task>().expect_err("refused").to_string();
     assert_eq!(message, "there is no task `sorting`: set [data] task to one of auto, classification, regression");
+}
+
+#[test]
+fn a_column_of_weights_is_no_feature() {
+    let text = "a,w,kind,b\n1,0.5,x,2\n3,0,y,4\n";
+    let options = CsvOptions { weight: Some("w".into()), ..CsvOptions::new("kind") };
+    let table = read(text, &options).expect("weighted");
+    assert_eq!((table.names(), table.weights()), (&strings(["a", "b"])[..], Some(&[0.5, 0.0][..])));
+    assert_eq!(read(text, &CsvOptions { weight: Some("1".into()), ..options.clone() }).expect("by its index"), table);
+    let (_folder, path) = put(text);
+    let columns = |weight: Option<&str>| Columns { features: strings(["b", "a"]), weight: weight.map(String::from), ..Columns::default() };
+    assert_eq!(read_csv_for(&path, &columns(Some("w"))).expect("weighted").weights(), Some(&[0.5, 0.0][..]));
+    for absent in [Some("v"), None] {
+        assert_eq!(read_csv_for(&path, &columns(absent)).expect("all alike").weights(), None);
+    }
+}
+
+#[test]
+fn weights_that_make_no_sense_are_refused_with_their_place() {
+    let of = |weight: &str| CsvOptions { weight: Some(weight.into()), ..CsvOptions::new("kind") };
+    assert_eq!(
+        refused("a,w,kind\n1,1,x\n3,-2,y\n", &of("w")),
+        ":3:2: weight `w` is -2, and a row can not weigh less than nothing: mend it, or remove the row"
+    );
+    assert!(refused("a,w,kind\n1,much,x\n3,2,y\n", &of("w")).starts_with(":2:2: weight `w` has `much`, which is not a number"));
+    assert!(refused("a,w,kind\n1,1,x\n3,,y\n", &of("w")).starts_with(":3:2: weight `w` has no value here"));
+    assert!(refused("a,w,kind\n1,1,x\n3,1,y\n", &of("v")).starts_with(":1: there is no column `v` for the weight"));
+    assert!(refused("a,w,kind\n1,1,x\n3,1,y\n", &of("kind")).starts_with(":1:3: `kind` is the target: take another column"));
+    let message = read("a,w,kind\n1,0,x\n3,0,y\n", &of("w")).expect_err("nothing weighs").to_string();
+    assert!(message.contains("all rows have the weight 0"), "{message}");
+    let both = CsvOptions { features: Select::Only(strings(["a", "w"])), ..of("w") };
+    assert!(refused("a,w,kind\n1,1,x\n3,1,y\n", &both).starts_with(":1:2: `w` is the weight of the rows: take it out of [data] features"));
 }

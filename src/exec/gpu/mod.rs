@@ -91,7 +91,6 @@ impl Gpu {
     fn submit(&mut self, encoder: wgpu::CommandEncoder) {
         self.belt.finish();
         self.context.queue().submit([encoder.finish()]);
-        self.belt.recall();
     }
 
     fn write_bytes(&mut self, buf: Buf, at: usize, bytes: &[u8]) -> Result<()> {
@@ -117,6 +116,9 @@ impl Gpu {
             let mut encoder = self.encoder();
             encoder.copy_buffer_to_buffer(&self.buffers[buf.0], at, &self.read, 0, part);
             self.submit(encoder);
+            // only where the device is waited for: how many chunks of the belt are in use then depends on what was written, not on how fast
+            // the device is, and after the first epoch there are enough of them
+            self.belt.recall();
             let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
             // a receiver that is gone needs no answer
             self.read.map_async(wgpu::MapMode::Read, 0..part, move |result| drop(sender.send(result)));
@@ -172,7 +174,7 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<
         let mut bound = Vec::new();
         for dispatch in &program.dispatches {
             let grid = (dispatch.kernel.grid)(&dispatch.words);
-            let made = pipelines.get(context, dispatch)?;
+            let made = pipelines.get(context, dispatch, &plan.formulas)?;
             let size = dispatch.words.len() as u64 * 4;
             let uniform = wgpu::BufferBinding { buffer: &uniform, offset, size: wgpu::BufferSize::new(size) };
             let mut entries = Vec::new();

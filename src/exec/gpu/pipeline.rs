@@ -3,6 +3,7 @@
 use super::Context;
 use crate::error::{Error, Result};
 use crate::exec::DeviceType;
+use crate::formula::Formulas;
 use crate::kernel::{KernelInfo, Suits, Variant};
 use crate::plan::Dispatch;
 use std::collections::HashMap;
@@ -58,18 +59,18 @@ pub(super) struct Pipelines(HashMap<&'static str, Made>);
 
 impl Pipelines {
     /// The pipeline of a dispatch.
-    pub(super) fn get(&mut self, context: &Context, dispatch: &Dispatch) -> Result<&Made> {
+    pub(super) fn get(&mut self, context: &Context, dispatch: &Dispatch, formulas: &Formulas) -> Result<&Made> {
         let kernel = dispatch.kernel;
         let variant = dispatch.variant.unwrap_or_else(|| choose(kernel, (kernel.grid)(&dispatch.words), context.info().kind));
         if !self.0.contains_key(variant.entry) {
-            self.0.insert(variant.entry, make(context, kernel, variant)?);
+            self.0.insert(variant.entry, make(context, kernel, variant, formulas)?);
         }
         Ok(&self.0[variant.entry])
     }
 }
 
-fn make(context: &Context, kernel: &KernelInfo, variant: &Variant) -> Result<Made> {
-    let text = kernel.wgsl();
+fn make(context: &Context, kernel: &KernelInfo, variant: &Variant, formulas: &Formulas) -> Result<Made> {
+    let text = kernel.wgsl(formulas);
     let (size, bindings) = reflect(&text, variant.entry).map_err(|e| Error::Device(format!("{}: {e}", kernel.name)))?;
     let device = context.device();
     let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);

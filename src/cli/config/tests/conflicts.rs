@@ -44,7 +44,7 @@ fn what_is_missing_is_named_with_an_example() {
         (
             "[schedule]\ntype = \"exponential\"\n",
             "a.toml:5:1: [schedule] needs `rate`, the factor of each epoch (or step): \
-             set it with --set schedule.rate=0.95 or [schedule] rate",
+             set it with --set schedule.rate=0.5 or [schedule] rate",
         ),
         (
             "[data]\nname = \"digits\"\n[[model.layers]]\ntype = \"dense\"\n[[model.layers]]\nunits = 3\n",
@@ -62,15 +62,15 @@ fn keys_that_do_not_go_together_are_refused() {
     refused(&[
         (
             "[optimizer]\ntype = \"sgd\"\nbeta1 = 0.9\n",
-            "a.toml:7:1: `beta1` does not apply to type \"sgd\" (it is for adam): take it out (keys of sgd: type, lr)",
+            "a.toml:7:1: `beta1` does not apply to type \"sgd\" (it is for adam, […]): take it out (keys of sgd: type, lr, weight_decay, l2, decay_all, ema)",
         ),
         (
             "[schedule]\nmin = 0\n",
-            "a.toml:6:1: `min` does not apply to type \"fixed\" (it is for cosine): take it out (keys of fixed: type, warmup, unit)",
+            "a.toml:6:1: `min` does not apply to type \"fixed\" (it is for cosine, […]): take it out (keys of fixed: type, warmup, unit)",
         ),
         (
             "[schedule]\ntype = \"cosine\"\nmin = 0.01\n",
-            "a.toml:7:7: min must not be above the learning rate (got 0.01 with lr = 0.001): lower it or raise [optimizer] lr",
+            "a.toml:7:7: min must not be above the learning rate (got 0.01 with lr = 0.001): lower it",
         ),
         (
             "[schedule]\nwarmup = 50\n",
@@ -131,11 +131,11 @@ fn keys_that_do_not_go_together_are_refused() {
         ),
         (
             "[data]\nname = \"sine\"\n[model]\nhidden = []\n[loss]\ntype = \"cross_entropy\"\n",
-            "a.toml:6:8: cross_entropy is for classification, and the data are a regression: take auto, mse or mae",
+            "a.toml:6:8: cross_entropy is for classification, and the data are a regression: take auto, […]mse, mae, huber, […]",
         ),
         (
             "[data]\nname = \"sine\"\n[model]\nhidden = []\n[early_stopping]\nmonitor = \"val_accuracy\"\n",
-            "a.toml:6:11: a regression has no val_accuracy: watch val_loss or train_loss",
+            "a.toml:6:11: a regression has no val_accuracy: watch one of val_loss, train_loss, val_mse, […]",
         ),
         (
             "[data]\nname = \"digits\"\nsplit = { valid = 0.0 }\n[model]\nhidden = []\n[early_stopping]\n",
@@ -155,6 +155,75 @@ fn keys_that_do_not_go_together_are_refused() {
             "a.toml:5:14: the test set has a file of its own, so none of the rows can go to it (got test = 0.2): write 0 or leave it out",
         ),
     ]);
+}
+
+#[test]
+fn what_does_not_suit_the_data_or_the_loss_is_refused() {
+    let sine = "[data]\nname = \"sine\"\n[model]\nhidden = []\n";
+    let table = "[data]\npath = \"x.csv\"\ntarget = \"a\"\n";
+    let cases = [
+        (
+            "[loss]\ntype = \"huber\"\n".to_owned(),
+            "a.toml:6:8: huber is for numbers, and the data are classes: take auto, cross_entropy, […]",
+        ),
+        (
+            "[loss]\nexpr = \"(p-t)^2\"\n".to_owned(),
+            "a.toml:6:8: the loss is of numbers, and the data are classes: say what they are, targets = \"zero_one\" or \"plus_minus\"",
+        ),
+        (
+            "[loss]\ntype = \"cross_entropy\"\ntargets = \"zero_one\"\n".to_owned(),
+            "a.toml:7:1: `targets` does not apply to type \"cross_entropy\" (it is for expr): take it out (keys of cross_entropy: type, label_smoothing)",
+        ),
+        (
+            "[loss]\ntype = \"mse\"\nexpr = \"(p-t)^2\"\n".to_owned(),
+            "a.toml:7:1: `expr` does not apply to type \"mse\" (it is for expr): take it out (keys of mse: type, label_smoothing)",
+        ),
+        (
+            format!("{sine}[loss]\ntype = \"mse\"\nlabel_smoothing = 0.1\n"),
+            "a.toml:7:19: label_smoothing is for cross_entropy, binary_cross_entropy[…], not for mse: take it out",
+        ),
+        (
+            format!("{sine}[loss]\nlabel_smoothing = 0.1\n"),
+            "a.toml:6:19: label_smoothing is for cross_entropy, binary_cross_entropy[…], not for a regression: take it out",
+        ),
+        (
+            "[data]\nname = \"sine\"\nclass_weights = \"balanced\"\n[model]\nhidden = []\n".to_owned(),
+            "a.toml:3:17: class_weights are for classes, and the data are a regression: take them out",
+        ),
+        (
+            "[data]\nname = \"moons\"\nweight = \"w\"\n".to_owned(),
+            "a.toml:3:10: `weight` does not apply to a built-in data set (it is for csv and tsv files): take it out",
+        ),
+        (
+            format!("{table}weight = \"a\"\n"),
+            "a.toml:4:10: column \"a\" is a target, and the weight of the rows: take it out of one of them",
+        ),
+        (
+            format!("{table}weight = \"w\"\nfeatures = [\"b\", \"w\"]\n"),
+            "a.toml:5:12: column \"w\" is a feature and the weight of the rows: take it out of one of them",
+        ),
+        (
+            "[early_stopping]\nstop_at = { metric = \"val_r2\", value = 0.9 }\n".to_owned(),
+            "a.toml:6:22: a classification has no val_r2: watch one of val_loss, train_loss, val_accuracy[…]",
+        ),
+        (
+            "[data]\nname = \"digits\"\n[model]\ndropout = 0.1\nlayers = []\n".to_owned(),
+            "a.toml:4:11: `dropout` of [model] does not apply to `layers` (it is for `hidden`): write a layer of that type",
+        ),
+        (
+            "[schedule]\nphases = [{ type = \"fixed\", length = 60 }, { type = \"cosine\" }]\n".to_owned(),
+            "a.toml:6:10: [schedule] the phases take 60 of 50 epochs: shorten them",
+        ),
+        (
+            "[schedule]\nphases = [{ type = \"fixed\" }, { type = \"cosine\" }]\n".to_owned(),
+            "a.toml:[…]only the last phase can last to the end: give this one a length",
+        ),
+        (
+            "[schedule]\nphases = [{ type = \"cosine\", min = 1.0 }]\n".to_owned(),
+            "a.toml:6:36: min must not be above the learning rate (got 1 with lr = 0.001): lower it",
+        ),
+    ];
+    refused(&cases.each_ref().map(|(text, wanted)| (text.as_str(), *wanted)));
 }
 
 #[test]

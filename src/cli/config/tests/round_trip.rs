@@ -21,35 +21,45 @@ fn random(rng: &mut Rng) -> String {
         "[data]\nname = \"sine\"",
         "[data]\npath = 'a\"b.csv'\ntarget = \"it's\"",
         "[data]\npath = \"x.tsv\"\ntest = \"../t.csv\"\ntarget = [\"a\", 3]\nfeatures = [\"ü\", 0]\ntask = \"regression\"",
-        "[data]\npath = \"x.csv\"\ntarget = 4\nfeatures = { exclude = [\"id\", 2] }",
+        "[data]\npath = \"x.csv\"\ntarget = 4\nfeatures = { exclude = [\"id\", 2] }\nweight = \"w\"",
         "[data]\npath = \"mnist\"",
         "[data]\npath = \"i-ubyte\"\nlabels = \"l\"",
         "[data]\npath = \"i-ubyte\"\nlabels = \"l\"\ntest = \"t\"\ntest_labels = \"tl\"",
     ]);
     pick(&["", "split.valid = 0.1", "split = { valid = 0.123456789, stratify = false }"]);
     pick(&["", "scale = \"none\"", "scale = \"minmax\"", "scale = \"robust\"", "scale = \"bytes\"", "scale = \"standard\""]);
+    pick(&["", "class_weights = \"none\""]);
     pick(&["[model]"]);
     pick(&[
         "",
         "init = \"zeros\"",
         "init = { type = \"he\", fan = \"avg\", dist = \"uniform\" }",
         "init = { type = \"normal\", std = 0.3 }",
+        "init = { type = \"orthogonal\", gain = 1.4 }",
+        "init = { type = \"uniform\", limit = 0.05 }",
+        "init = { type = \"constant\", value = -0.25 }",
     ]);
     pick(&["", "from = \"w.safetensors\""]);
     pick(&[
         "hidden = []",
         "hidden = [64, 1]\nactivation = \"sigmoid\"",
         "hidden = [3]\nactivation = { type = \"leaky_relu\", slope = 0.2 }",
+        "hidden = [3]\nactivation = { expr = \"z * sigmoid(1.7 * z)\" }\nbatch_norm = true\ndropout = 0.25",
         "layers = []",
         "[[model.layers]]\ntype = \"dense\"\nunits = 3\n[[model.layers]]\ntype = \"activation\"\nname = \"tanh\"",
         "[[model.layers]]\ntype = \"dense\"\nunits = 3\nbias = false\ninit = \"xavier\"\nactivation = \"identity\"",
+        "[[model.layers]]\ntype = \"batch_norm\"\n[[model.layers]]\ntype = \"activation\"\nname = \"identity\"\n\
+         [[model.layers]]\ntype = \"layer_norm\"\nepsilon = 1e-3\n[[model.layers]]\ntype = \"dropout\"\nrate = 0.1",
+        "[[model.layers]]\ntype = \"residual\"\nlayers = [{ type = \"dense\", units = 4, activation = { type = \"elu\", alpha = 0.5 } }, \
+         { type = \"residual\", layers = [{ type = \"dense\", units = 4 }, { type = \"softmax\" }], init = \"zeros\" }]",
     ]);
-    pick(&["", "[loss]\ntype = \"mse\"", "[loss]\ntype = \"mae\"", "[loss]\ntype = \"auto\""]);
+    pick(&["", "[loss]\ntype = \"auto\"", "[loss]\nexpr = \"(p - t)^2 * (1 + t)\"\ntargets = \"zero_one\"\nlabel_smoothing = 0.1"]);
     pick(&[
         "",
         "[optimizer]\ntype = \"sgd\"\nlr = 0.30000000000000004",
         "[optimizer]\ntype = \"momentum\"\nmomentum = 0",
         "[optimizer]\nbeta1 = 0.5\nepsilon = 1e-12",
+        "[optimizer]\ntype = \"adamw\"\nweight_decay = 0.5\nl2 = 1e-3\ndecay_all = true\nema = 0.99",
     ]);
     pick(&[
         "",
@@ -57,13 +67,20 @@ fn random(rng: &mut Rng) -> String {
         "[schedule]\ntype = \"exponential\"\nrate = 1",
         "[schedule]\ntype = \"cosine\"\nmin = 1e-5\nwarmup = 0.05",
         "[schedule]\nwarmup = 3",
+        "[schedule]\nexpr = \"lr * 0.5^(epoch // 10)\"\nunit = \"step\"",
+        "[schedule]\nphases = [{ type = \"fixed\", length = 0.2, lr = 0.1 }, { type = \"step\", every = 2, length = 0.3, warmup = 1 }, { expr = \"lr/(1+epoch)\" }]",
     ]);
     pick(&["", "[clip]\nnorm = 1", "[clip]\nvalue = 0.5", "[clip]\nnorm = 3.5\nvalue = 1e-3"]);
-    pick(&["", "[train]\nepochs = 9\nbatch = 1\nshuffle = false\nremainder = \"drop\""]);
+    pick(&[
+        "",
+        "[train]\nepochs = 9\nbatch = 1\nshuffle = false\nremainder = \"drop\"",
+        "[train]\naccumulate = 3\non_nonfinite = \"rollback\"\ndiagnose = 7\nmax_seconds = 12.5",
+    ]);
     pick(&[
         "",
         "[early_stopping]",
         "[early_stopping]\nmonitor = \"train_loss\"\nmode = \"max\"\npatience = 1\nmin_delta = 0.1\nstart_epoch = 2\nrestore_best = false",
+        "[early_stopping]\ndivergence = 12\ncheck_finite = false\nstop_at = { metric = \"train_loss\", value = 0.05 }",
     ]);
     pick(&["", "[device]\nuse = \"NVIDIA \\\"GeForce\\\"\""]);
     pick(&["", "[output]\ndir = \"runs/x\""]);
@@ -104,14 +121,18 @@ name = "digits"
 task = "auto"
 split = { valid = 0.15, test = 0.2, stratify = true }
 scale = "minmax"
+class_weights = "none"
 
 [model]
 hidden = [256, 128]
 activation = "relu"
+batch_norm = false
+dropout = 0.0
 init = "auto"
 
 [loss]
 type = "cross_entropy"
+label_smoothing = 0.0
 
 [optimizer]
 type = "adam"
@@ -119,6 +140,9 @@ lr = 0.001
 beta1 = 0.9
 beta2 = 0.999
 epsilon = 1e-8
+weight_decay = 0.0
+l2 = 0.0
+decay_all = false
 
 [schedule]
 type = "cosine"
@@ -134,6 +158,9 @@ epochs = 40
 batch = 32
 shuffle = true
 remainder = "keep"
+accumulate = 1
+on_nonfinite = "error"
+diagnose = "epoch"
 
 [early_stopping]
 monitor = "val_loss"
@@ -142,6 +169,7 @@ patience = 20
 min_delta = 0.0
 start_epoch = 0
 restore_best = true
+check_finite = true
 
 [device]
 use = "auto"
@@ -153,8 +181,8 @@ use = "auto"
 fn every_key_is_written_by_some_config_and_every_key_written_is_known() {
     let mut rng = Rng::new(2, Purpose::Synthetic, 0);
     let mut written = std::collections::BTreeSet::new();
-    for _ in 0..500 {
-        let text = config(&random(&mut rng)).unwrap().to_toml();
+    let texts = std::iter::repeat_with(|| config(&random(&mut rng)).unwrap().to_toml()).take(500).chain(super::tables::texts());
+    for text in texts {
         let table: toml::Table = text.parse().unwrap();
         for (section, value) in &table {
             written.insert(section.clone());
@@ -178,9 +206,9 @@ fn every_default_and_every_example_is_toml() {
     let check = |key: &Key| {
         let parsed = document::Value::parse(key.example(), document::Origin::Default);
         assert!(parsed.is_ok(), "{}: {:?}: {parsed:?}", key.name, key.fallback);
-        assert!(!key.doc.is_empty() && !matches!(key.fallback, Fallback::Default("")), "{}", key.name);
+        assert!(!key.doc.is_empty() && !matches!(&key.fallback, Fallback::Default(text) if text.is_empty()), "{}", key.name);
     };
-    keys::TOP.iter().chain(model::LAYERS.keys()).chain(data::SPLIT_KEYS.iter()).for_each(check);
+    keys::TOP.iter().chain(model::LAYERS.keys()).chain(data::SPLIT_KEYS.iter()).chain(schedule::PARTS.keys()).for_each(check);
     keys::sections().into_iter().flat_map(|(_, keys)| keys).for_each(check);
     init::INITS.keys().into_iter().chain(activation::ACTIVATIONS.keys()).for_each(check);
 }

@@ -1,0 +1,418 @@
+//! The model as a graph of operations over the buffers of a batch: built from layers, then walked forward, and backward for the errors.
+//!
+//! Every operation reads values and makes one. Backward, every value has at most one error, in a buffer of its own: where two operations
+//! read a value, their errors are added into a third buffer, so that nothing is ever written twice.
+
+use super::dense::Dense;
+use super::norm::{BatchNorm, LayerNorm};
+use super::{Layer, Model};
+use crate::formula::{Pointwise, SlopeOf};
+use crate::kernels::activation::{Activate, ActivateSlope, Activation};
+use crate::kernels::add::Add;
+use crate::kernels::dropout::Dropout;
+use crate::kernels::softmax::{Softmax, SoftmaxSlope};
+use crate::plan::{Buf, Builder, Kind, Tensor, padded};
+use std::sync::Arc;
+
+/// What all operations have in their uniforms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) rows: u32,
+    pub(super) members: u32,
+    pub(super) arena4: u32,
+}
+
+/// Whether dropout drops, and batches have statistics of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Train,
+    Eval,
+}
+
+/// What an operation is.
+#[derive(Debug)]
+enum Op {
+    Dense(Dense),
+    Activation {
+        kind: u32,
+        slope_of: SlopeOf,
+    },
+    Softmax,
+    BatchNorm(Box<BatchNorm>),
+    LayerNorm(Box<LayerNorm>),
+    Dropout {
+        layer: u32,
+        rate: f64,
+    },
+    /// Of two values.
+    Add,
+}
+
+#[derive(Debug)]
+struct Node {
+    op: Op,
+    label: String,
+    inputs: Vec<usize>,
+    output: usize,
+}
+
+/// What an operation makes, `[members, rows, padded width]`.
+#[derive(Debug)]
+struct Value {
+    width: usize,
+    buf: Buf,
+    /// The operation that makes it; none for the batch itself.
+    maker: Option<usize>,
+    /// How many operations read it.
+    readers: usize,
+    /// Whether something before it is learned.
+    learned: bool,
+}
+
+/// What a layer with weights leaves in buffers after a step of training: what the flow of gradients is read from.
+#[derive(Debug, Clone)]
+pub struct LayerBuffers {
+    /// "layer 0 (dense 64→256)".
+    pub label: String,
+    /// Its weight in the arenas.
+    pub weight: Tensor,
+    /// How many outputs it has.
+    pub width: usize,
+    /// Its output behind the activation `[members, rows, padded width]`.
+    pub output: Buf,
+    /// The activation's name.
+    pub activation: String,
+    /// The error δ before the activation, likewise; none in a plan that does not train.
+    pub delta: Option<Buf>,
+}
+
+/// The graph of a model.
+pub(super) struct Graph {
+    shape: Shape,
+    nodes: Vec<Node>,
+    values: Vec<Value>,
+    tensors: Vec<Tensor>,
+    seeds: Option<Buf>,
+    /// Buffers whose rows are those of the batch.
+    per_row: Vec<Buf>,
+    layers: Vec<LayerBuffers>,
+    /// For each of `layers`: the node, and the value behind its activation.
+    flow: Vec<(usize, usize)>,
+    output: usize,
+    draws: u32,
+}
+
+/// An error on its way back: its buffer, and whether the slope of the activation that made the value is in it already.
+#[derive(Debug, Clone, Copy)]
+struct Incoming {
+    buf: Buf,
+    done: bool,
+}
+
+impl Graph {
+    /// The graph of a model whose input is in `input`.
+    pub(super) fn new(b: &mut Builder, model: &Model, shape: Shape, input: Buf) -> Self {
+        let batch = Value { width: model.inputs(), buf: input, maker: None, readers: 0, learned: false };
+        let mut graph = Graph {
+            shape,
+            nodes: Vec::new(),
+            values: vec![batch],
+            tensors: model.tensors().0,
+            seeds: None,
+            per_row: vec![input],
+            layers: Vec::new(),
+            flow: Vec::new(),
+            output: 0,
+            draws: 0,
+        };
+        graph.output = graph.layers(b, model.layers(), "", "", 0);
+        graph.values[graph.output].readers += 1;
+        graph
+    }
+
+    fn tensor(&self, name: String) -> Option<Tensor> {
+        self.tensors.iter().find(|tensor| tensor.name == name).cloned()
+    }
+
+    fn row_buffer(&mut self, b: &mut Builder, name: String, width: usize) -> Buf {
+        let buf = b.buffer(name, Kind::F32, self.shape.members as usize * self.shape.rows as usize * padded(width));
+        self.per_row.push(buf);
+        buf
+    }
+
+    /// Adds an operation; hands out its value.
+    fn node(&mut self, b: &mut Builder, op: Op, label: String, inputs: &[usize], width: usize) -> usize {
+        let learns = matches!(op, Op::Dense(_) | Op::BatchNorm(_) | Op::LayerNorm(_));
+        let learned = learns || inputs.iter().any(|&v| self.values[v].learned);
+        inputs.iter().for_each(|&v| self.values[v].readers += 1);
+        let buf = self.row_buffer(b, format!("output of {label}"), width);
+        self.values.push(Value { width, buf, maker: Some(self.nodes.len()), readers: 0, learned });
+        let output = self.values.len() - 1;
+        self.nodes.push(Node { op, label, inputs: inputs.to_vec(), output });
+        output
+    }
+
+    /// Adds layers behind value `x`. `names` is what the names of their tensors begin with, `places` what their places in messages do.
+    fn layers(&mut self, b: &mut Builder, layers: &[Layer], names: &str, places: &str, mut x: usize) -> usize {
+        let mut index = 0;
+        let mut fused = false;
+        for (n, layer) in layers.iter().enumerate() {
+            let (name, width) = (format!("{names}{index}"), self.values[x].width);
+            index += layer.index_step();
+            let label = format!("layer {places}{n} ({})", layer.name());
+            if std::mem::take(&mut fused) {
+                continue;
+            }
+            x = match layer {
+                Layer::Activation(activation) if activation.is_identity() => x,
+                Layer::Activation(activation) => self.activation(b, activation, label, x),
+                Layer::Dense { outputs, .. } => {
+                    let next = match layers.get(n + 1) {
+                        Some(Layer::Activation(activation)) if !activation.is_identity() => Some(activation),
+                        _ => None,
+                    };
+                    // an activation whose slope is a function of its output is part of the dispatch
+                    let own = next.filter(|activation| activation.formula().slope_of() == SlopeOf::Output);
+                    fused = own.is_some();
+                    let kind = b.activation(own.map(Activation::formula));
+                    let label = format!("layer {places}{n} (dense {width}→{outputs})");
+                    let dense = self.dense(&name, kind);
+                    let output = self.node(b, Op::Dense(dense), label, &[x], *outputs);
+                    self.note(output, next.map_or("identity", Activation::name));
+                    output
+                }
+                Layer::Softmax => self.node(b, Op::Softmax, label, &[x], width),
+                Layer::BatchNorm { epsilon, momentum } => {
+                    let own = |what: &str| self.tensor(format!("{name}.{what}")).expect("the model has this tensor");
+                    let norm = BatchNorm {
+                        epsilon: *epsilon as f32,
+                        momentum: *momentum as f32,
+                        width: width as u32,
+                        scale: own("weight"),
+                        shift: own("bias"),
+                        mean: own("running_mean"),
+                        variance: own("running_var"),
+                        count: own("num_batches_tracked"),
+                        stats: b.buffer(format!("statistics of {label}"), Kind::F32, self.shape.members as usize * 3 * padded(width)),
+                    };
+                    self.node(b, Op::BatchNorm(Box::new(norm)), label, &[x], width)
+                }
+                Layer::LayerNorm { epsilon } => {
+                    let own = |what: &str| self.tensor(format!("{name}.{what}")).expect("the model has this tensor");
+                    let (scale, shift) = (own("weight"), own("bias"));
+                    let len = self.shape.members as usize * self.shape.rows as usize * 2;
+                    let stats = b.buffer(format!("statistics of {label}"), Kind::F32, len);
+                    self.per_row.push(stats);
+                    let norm = LayerNorm { epsilon: *epsilon as f32, width: width as u32, scale, shift, stats };
+                    self.node(b, Op::LayerNorm(Box::new(norm)), label, &[x], width)
+                }
+                Layer::Dropout { rate } => {
+                    let members = self.shape.members as usize;
+                    self.seeds.get_or_insert_with(|| b.buffer("seeds", Kind::U32, members));
+                    self.draws += 1;
+                    let op = Op::Dropout { layer: self.draws, rate: *rate };
+                    self.node(b, op, label, &[x], width)
+                }
+                Layer::Residual { layers, .. } => {
+                    let behind = self.layers(b, layers, &format!("{name}.body."), &format!("{places}{n}."), x);
+                    let wide = self.values[behind].width;
+                    let shortcut = match wide == width {
+                        true => x,
+                        false => {
+                            let dense = self.dense(&format!("{name}.shortcut"), 0);
+                            let label = format!("layer {places}{n} (shortcut {width}→{wide})");
+                            let output = self.node(b, Op::Dense(dense), label, &[x], wide);
+                            self.note(output, "identity");
+                            output
+                        }
+                    };
+                    self.node(b, Op::Add, label, &[behind, shortcut], wide)
+                }
+            };
+        }
+        x
+    }
+
+    fn dense(&self, name: &str, kind: u32) -> Dense {
+        let weight = self.tensor(format!("{name}.weight")).expect("a dense layer has a weight");
+        Dense { weight, bias: self.tensor(format!("{name}.bias")), kind }
+    }
+
+    fn activation(&mut self, b: &mut Builder, activation: &Activation, label: String, x: usize) -> usize {
+        let formula: &Arc<dyn Pointwise> = activation.formula();
+        let op = Op::Activation { kind: b.activation(Some(formula)), slope_of: formula.slope_of() };
+        let output = self.node(b, op, label, &[x], self.values[x].width);
+        if let Some((node, at)) = self.flow.last_mut()
+            && self.nodes[*node].output == x
+        {
+            *at = output;
+        }
+        output
+    }
+
+    /// Remembers a dense layer for the flow of gradients.
+    fn note(&mut self, output: usize, activation: &str) {
+        let node = self.nodes.len() - 1;
+        let Op::Dense(dense) = &self.nodes[node].op else { return };
+        self.layers.push(LayerBuffers {
+            label: self.nodes[node].label.clone(),
+            weight: dense.weight.clone(),
+            width: self.values[output].width,
+            output: self.values[output].buf,
+            activation: activation.to_string(),
+            delta: None,
+        });
+        self.flow.push((node, output));
+    }
+
+    /// Where a value is in a mode: what dropout makes, in evaluation, is what it was given.
+    fn place(&self, mode: Mode, value: usize) -> Buf {
+        match self.values[value].maker.map(|maker| &self.nodes[maker]) {
+            Some(Node { op: Op::Dropout { .. }, inputs, .. }) if mode == Mode::Eval => self.place(mode, inputs[0]),
+            _ => self.values[value].buf,
+        }
+    }
+
+    /// The buffer of the model's outputs.
+    pub(super) fn output(&self, mode: Mode) -> Buf {
+        self.place(mode, self.output)
+    }
+
+    /// Adds the way forward to a plan.
+    pub(super) fn forward(&self, b: &mut Builder, mode: Mode, params: Buf) {
+        let Shape { rows, members, .. } = self.shape;
+        for Node { op, label, inputs, output } in &self.nodes {
+            let (x, y, width) = (self.place(mode, inputs[0]), self.values[*output].buf, self.values[*output].width as u32);
+            let width4 = width.div_ceil(4);
+            match op {
+                Op::Dense(dense) => dense.forward(b, self.shape, [x, params, y], label),
+                Op::Activation { kind, .. } => b.dispatch(&Activate { rows, width, width4, members, kind: *kind }, &[x, y], label),
+                Op::Softmax => b.dispatch(&Softmax { rows, width, width4, members }, &[x, y], label),
+                Op::BatchNorm(norm) => norm.forward(b, self.shape, mode, [x, params, y], label),
+                Op::LayerNorm(norm) => norm.forward(b, self.shape, [x, params, y], label),
+                Op::Dropout { .. } if mode == Mode::Eval => {}
+                Op::Dropout { .. } => self.drop(b, op, [x, y], width4, label),
+                Op::Add => b.dispatch(&Add { rows, width4, members }, &[x, self.place(mode, inputs[1]), y], label),
+            }
+        }
+    }
+
+    fn drop(&self, b: &mut Builder, op: &Op, [x, y]: [Buf; 2], width4: u32, label: &str) {
+        let (&Op::Dropout { layer, rate }, Some(seeds)) = (op, self.seeds) else { return };
+        let Shape { rows, members, .. } = self.shape;
+        b.dispatch(&Dropout::new(rows, width4, members, layer, rate), &[x, seeds, y], label);
+    }
+
+    /// The activation that made a value, and the buffer that its slope is a function of.
+    fn slope(&self, value: usize) -> Option<(u32, Buf)> {
+        let maker = &self.nodes[self.values[value].maker?];
+        match maker.op {
+            Op::Dense(Dense { kind, .. }) if kind > 0 => Some((kind, self.values[value].buf)),
+            Op::Activation { kind, slope_of: SlopeOf::Output } => Some((kind, self.values[value].buf)),
+            Op::Activation { kind, slope_of: SlopeOf::Input } => Some((kind, self.values[maker.inputs[0]].buf)),
+            _ => None,
+        }
+    }
+
+    /// Adds the way back to a plan, from the slope of the loss.
+    pub(super) fn backward(&mut self, b: &mut Builder, params: Buf, grads: Buf, slope: Buf) {
+        let mut incoming: Vec<Option<Incoming>> = vec![None; self.values.len()];
+        incoming[self.output] = Some(Incoming { buf: slope, done: false });
+        for n in (0..self.nodes.len()).rev() {
+            let (output, x) = (self.nodes[n].output, self.nodes[n].inputs[0]);
+            let Some(Incoming { buf: mut g, done }) = incoming[output] else { continue };
+            let label = self.nodes[n].label.clone();
+            let (width, wanted) = (self.values[x].width, self.values[x].learned);
+            if !done && let Some((kind, source)) = self.slope(output) {
+                let delta = self.row_buffer(b, format!("error of {label}"), self.values[output].width);
+                let width = self.values[output].width as u32;
+                let Shape { rows, members, .. } = self.shape;
+                b.dispatch(&ActivateSlope { rows, width, width4: width.div_ceil(4), members, kind }, &[g, source, delta], &label);
+                g = delta;
+            }
+            if let Some(at) = self.flow.iter().position(|&(node, _)| node == n) {
+                self.layers[at].delta = Some(g);
+            }
+            let shape @ Shape { rows, members, .. } = self.shape;
+            let input = self.values[x].buf;
+            match &self.nodes[n].op {
+                Op::Activation { .. } => self.contribute(b, &mut incoming, x, Incoming { buf: g, done: false }),
+                Op::Dense(_) => {
+                    // the slope of the activation before, where nothing else reads what it made
+                    let before = self.slope(x).filter(|_| self.values[x].readers == 1);
+                    let (kind, source) = before.unwrap_or((0, input));
+                    let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
+                    let Op::Dense(dense) = &self.nodes[n].op else { continue };
+                    dense.gradient(b, shape, [g, input, grads], &label);
+                    if let Some(to) = to {
+                        dense.delta(b, shape, kind, [g, params, source, to], &label);
+                        self.contribute(b, &mut incoming, x, Incoming { buf: to, done: before.is_some() });
+                    }
+                }
+                Op::BatchNorm(_) | Op::LayerNorm(_) => {
+                    let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
+                    match &self.nodes[n].op {
+                        Op::BatchNorm(norm) => norm.backward(b, shape, [g, input, params, grads], to, &label),
+                        Op::LayerNorm(norm) => norm.backward(b, shape, [g, input, params, grads], to, &label),
+                        _ => {}
+                    }
+                    if let Some(to) = to {
+                        self.contribute(b, &mut incoming, x, Incoming { buf: to, done: false });
+                    }
+                }
+                Op::Softmax | Op::Dropout { .. } if wanted => {
+                    let to = self.row_buffer(b, format!("error behind {label}"), width);
+                    let (width, made) = (width as u32, self.values[output].buf);
+                    match &self.nodes[n].op {
+                        Op::Softmax => {
+                            let kernel = SoftmaxSlope { rows, width, width4: width.div_ceil(4), members };
+                            b.dispatch(&kernel, &[g, made, to], &label);
+                        }
+                        op => self.drop(b, op, [g, to], width.div_ceil(4), &label),
+                    }
+                    self.contribute(b, &mut incoming, x, Incoming { buf: to, done: false });
+                }
+                Op::Softmax | Op::Dropout { .. } => {}
+                Op::Add => {
+                    for input in self.nodes[n].inputs.clone() {
+                        self.contribute(b, &mut incoming, input, Incoming { buf: g, done: false });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds an error to a value's.
+    fn contribute(&mut self, b: &mut Builder, incoming: &mut [Option<Incoming>], value: usize, new: Incoming) {
+        if !self.values[value].learned {
+            return;
+        }
+        incoming[value] = Some(match incoming[value] {
+            None => new,
+            Some(old) => {
+                let width = self.values[value].width;
+                let sum = self.row_buffer(b, "sum of errors".to_string(), width);
+                let Shape { rows, members, .. } = self.shape;
+                b.dispatch(&Add { rows, width4: width.div_ceil(4) as u32, members }, &[old.buf, new.buf, sum], "sum of errors");
+                Incoming { buf: sum, done: false }
+            }
+        });
+    }
+
+    /// Adds what follows a step that was sound: running averages.
+    pub(super) fn track(&self, b: &mut Builder, scalars: Buf, params: Buf) {
+        for Node { op, label, .. } in &self.nodes {
+            if let Op::BatchNorm(norm) = op {
+                norm.track(b, self.shape, [scalars, params], label);
+            }
+        }
+    }
+
+    /// Each dense layer's buffers, the buffers with a row for each of the batch, and that of the seeds of dropout.
+    pub(super) fn into_parts(mut self) -> (Vec<LayerBuffers>, Vec<Buf>, Option<Buf>) {
+        for (layer, &(_, value)) in self.layers.iter_mut().zip(&self.flow) {
+            layer.output = self.values[value].buf;
+        }
+        (self.layers, self.per_row, self.seeds)
+    }
+}

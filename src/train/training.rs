@@ -1,0 +1,336 @@
+//! Training: the loop over epochs, and what can be asked of a model on a device.
+
+use super::beats::{Beat, beats};
+use super::early_stop::{Monitor, Stop};
+use super::ledger::Ledger;
+use super::report::{Event, Report};
+use super::session::{Session, Setup};
+use super::trainer::{Looks, Member, OnNonFinite, Trainer};
+use super::{check, weights};
+use crate::clip::Clip;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::exec::{DeviceInfo, Executor, OpenDevice};
+use crate::flow::Flow;
+use crate::gradcheck::{TensorCheck, gradcheck};
+use crate::kernel::{Part, Row, Step};
+use crate::loss::Loss;
+use crate::metrics::Scores;
+use crate::model::{Compiled, Model};
+use crate::plan::ProgramId;
+use crate::schedule::{Plateau, Position, Schedule};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A checked trainer on a device.
+pub struct Training {
+    trainer: Trainer,
+    device: OpenDevice,
+    session: Option<Session>,
+    /// The weights of the classes, as the rows that were trained on gave them.
+    class_weights: Option<Option<Vec<f32>>>,
+}
+
+/// A training run right before its first step: everything compiled and uploaded.
+pub struct FirstStep {
+    /// The plan and its parts.
+    pub compiled: Compiled,
+    /// The executor, its buffers filled.
+    pub executor: Box<dyn Executor>,
+    /// The program of a step of training.
+    pub program: ProgramId,
+    /// The table with that one step.
+    pub table: Vec<u32>,
+}
+
+/// How often a rollback is tried.
+const ROLLBACKS: usize = 10;
+
+impl Training {
+    pub(super) fn new(trainer: Trainer, device: OpenDevice) -> Self {
+        Training { trainer, device, session: None, class_weights: None }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &DeviceInfo {
+        self.device.info()
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.trainer.model
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &Loss {
+        &self.trainer.loss
+    }
+
+    /// The schedule of the first member.
+    pub fn schedule(&self) -> Schedule {
+        self.trainer.schedule_of(&self.trainer.members[0])
+    }
+
+    /// How often an epoch over these rows updates the weights.
+    pub fn updates(&self, train: &Dataset) -> usize {
+        self.trainer.sizes(train.len()).len().div_ceil(self.trainer.accumulate)
+    }
+
+    /// The sizes of an epoch's batches over these rows. With batch normalisation, a last batch of one row joins the one before it.
+    pub fn batches(&self, train: &Dataset) -> Vec<usize> {
+        self.trainer.sizes(train.len())
+    }
+
+    pub(super) fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// Opens a session for a data set; to train on it, where `sizes` are those of the batches.
+    pub(super) fn open(&self, data: &Dataset, longest: usize, sizes: Option<&[usize]>, snapshot: bool) -> Result<Session> {
+        let trainer = &self.trainer;
+        let largest = sizes.and_then(|sizes| sizes.iter().copied().max());
+        let looks = match (trainer.looks, sizes) {
+            (Looks::Never, _) | (_, None) => 0,
+            (Looks::EachEpoch, _) => 2,
+            (Looks::Every(every), Some(sizes)) => sizes.len() / every + 1,
+        };
+        let setup = Setup {
+            model: &trainer.model,
+            loss: &trainer.loss,
+            optimizer: sizes.map(|_| &trainer.optimizer),
+            clip: trainer.clip,
+            batch: largest.unwrap_or(trainer.batch),
+            seeds: trainer.seeds(),
+            class_weights: match &self.class_weights {
+                Some(known) => known.clone(),
+                None => trainer.class_weights.resolve(data.table(), data.rows())?,
+            },
+            accumulate: trainer.accumulate > 1,
+            sticky: trainer.on_nonfinite != OnNonFinite::Skip,
+            snapshot: snapshot || trainer.on_nonfinite == OnNonFinite::Rollback,
+            looks,
+        };
+        Session::open(&self.device, &setup, data.table(), longest)
+    }
+
+    /// Opens a session to train in, with the members' initial weights.
+    pub(super) fn open_to_train(&self, train: &Dataset, longest: usize, sizes: &[usize], snapshot: bool) -> Result<(Session, ProgramId)> {
+        let mut session = self.open(train, longest, Some(sizes), snapshot)?;
+        weights::check(session.row_weights(), train)?;
+        let program = session.compiled.train.ok_or_else(no_program)?;
+        for (member, Member { seed, .. }) in self.trainer.members.iter().enumerate() {
+            session.set_weights(member, &self.trainer.initial(*seed))?;
+        }
+        session.reset()?;
+        Ok((session, program))
+    }
+
+    /// Compares formulas of the user's own with their twins on this device, and their slopes with finite differences.
+    pub(super) fn check_formulas(&self) -> Result<()> {
+        check::formulas(&self.device, &self.trainer.model, &self.trainer.loss)
+    }
+
+    /// Trains, and tells nothing until the end. See [`Training::fit_with`].
+    pub fn fit(&mut self, train: &Dataset, valid: &Dataset, stop: Stop) -> Result<Report> {
+        self.fit_with(train, valid, stop, |_| {})
+    }
+
+    /// Trains on `train`, judges by `valid` (which may be empty) after each epoch, and tells `events` how it goes. Both must be views
+    /// of one table.
+    ///
+    /// [`Error::NonFinite`] when a loss or gradient is not finite: the step is not applied; the message names epoch, step and layer.
+    pub fn fit_with(&mut self, train: &Dataset, valid: &Dataset, stop: Stop, mut events: impl FnMut(&Event<'_>)) -> Result<Report> {
+        let began = Instant::now();
+        stop.check()?;
+        if train.is_empty() {
+            return Err(Error::input("there are no rows to train on: check [data] split"));
+        }
+        if !valid.is_empty() && !Arc::ptr_eq(train.table(), valid.table()) {
+            return Err(Error::input("training and validation rows must be views of one table: use Dataset::split"));
+        }
+        let watched = stop.early.iter().map(|early| &early.monitor).chain(stop.at.iter().map(|at| &at.monitor));
+        if let Some(monitor) = watched.clone().find(|monitor| monitor.needs_validation() && valid.is_empty()) {
+            return Err(Error::input(format!("early stopping watches {monitor}, but there are no validation rows: set [data] split")));
+        }
+        // what ranks all rows is worked out after each epoch only where it is watched
+        let ranked = watched.clone().any(Monitor::ranks);
+        // what a plateau is told by: what early stopping watches, else the loss of rows that are not trained on, where there are any
+        let unheard = if valid.is_empty() { Monitor::TrainLoss } else { Monitor::ValidLoss };
+        let monitor = watched.clone().next().unwrap_or(&unheard).clone();
+        self.class_weights = Some(self.trainer.class_weights.resolve(train.table(), train.rows())?);
+        let trainer = &self.trainer;
+        let members = trainer.members.len();
+        let sizes = trainer.sizes(train.len());
+        let schedules: Vec<Schedule> = trainer.members.iter().map(|member| trainer.schedule_of(member)).collect();
+        let updates = sizes.len().div_ceil(trainer.accumulate);
+        schedules.iter().try_for_each(|schedule| schedule.check_for(stop.epochs, updates))?;
+        self.check_formulas()?;
+        let (mut session, program) = self.open_to_train(train, train.len().max(valid.len()), &sizes, false)?;
+        if !valid.is_empty() {
+            weights::check(session.row_weights(), valid)?;
+        }
+
+        let mut ledger = Ledger::new(members, &stop, began);
+        let mut plateaus: Vec<_> = schedules.iter().map(|schedule| Plateau::of(schedule, monitor.larger_is_better())).collect();
+        let mut factors = vec![1.0; members];
+        let mut start_seconds = None;
+        let (mut epoch, mut rollbacks) = (0, 0);
+        while epoch < stop.epochs {
+            let epoch_began = Instant::now();
+            if trainer.on_nonfinite == OnNonFinite::Rollback {
+                session.keep_all()?;
+            }
+            let orders = trainer.orders(train, epoch);
+            session.set_orders(&orders)?;
+            let beats = beats(&sizes, trainer.accumulate, &orders, session.row_weights());
+            let lr_of = |member: usize, beat: &Beat| {
+                let at = Position { epoch, step: epoch * updates + beat.update, epochs: stop.epochs, steps_per_epoch: updates };
+                schedules[member].rate(at) * factors[member] * plateaus[member].as_ref().map_or(1.0, Plateau::factor)
+            };
+            let rates = |beat: &Beat| {
+                let [c1, c2] = trainer.optimizer.corrections((epoch * updates + beat.update) as u64 + 1);
+                (0..members).map(|member| [lr_of(member, beat) as f32, c1 as f32, c2 as f32]).collect::<Vec<_>>()
+            };
+            let progress = |done: usize| {
+                start_seconds.get_or_insert_with(|| began.elapsed().as_secs_f64());
+                let rows = sizes[..done].iter().sum();
+                events(&Event::Progress { epoch: epoch + 1, step: done, steps: sizes.len(), rows });
+            };
+            let looked_at = trainer.looked_at(&beats, epoch);
+            run_epoch(&mut session, program, &beats, epoch * beats.len(), &looked_at, rates, progress)?;
+            let log = session.read_epoch(beats.len())?;
+            let seconds = epoch_began.elapsed().as_secs_f64();
+            if let Some((member, step)) = ledger.fault(&log) {
+                let beat = &beats[step];
+                let error = |what: String| Error::NonFinite { epoch: epoch + 1, step: step + 1, member, members, what };
+                let all_skipped = |m: usize| !ledger.is_stopped(m) && log.steps.iter().all(|step| !step[m].applied);
+                match trainer.on_nonfinite {
+                    OnNonFinite::Skip if !(0..members).any(all_skipped) => session.forget_faults()?,
+                    OnNonFinite::Rollback if rollbacks < ROLLBACKS => {
+                        let what = session.find_fault(member, beat, epoch * beats.len() + step, &rates(beat))?;
+                        for (m, factor) in factors.iter_mut().enumerate() {
+                            *factor *= if log.faults[m].is_some() { 0.5 } else { 1.0 };
+                        }
+                        session.restore_all()?;
+                        rollbacks += 1;
+                        events(&Event::Rollback { epoch: epoch + 1, member, factor: factors[member], what: &what });
+                        continue;
+                    }
+                    _ => return Err(error(session.find_fault(member, beat, epoch * beats.len() + step, &rates(beat))?)),
+                }
+            }
+            let rows: Vec<usize> = looked_at.iter().map(|&i| beats[i].rows).collect();
+            for (&i, members) in looked_at.iter().zip(session.read_looks(&rows)?) {
+                for (member, layers) in members.into_iter().enumerate() {
+                    let step = epoch * updates + beats[i].update + 1;
+                    if let Some(flow) = ledger.look(member, Flow { epoch: epoch + 1, step, layers }) {
+                        let found = flow.diagnose();
+                        if !found.is_empty() {
+                            events(&Event::Diagnosis { member, flow, found: &found });
+                        }
+                    }
+                }
+            }
+            let scores = if valid.is_empty() { None } else { Some(session.evaluate(valid, ranked)?) };
+            let lr: Vec<f64> = (0..members).map(|member| lr_of(member, &beats[beats.len() - 1])).collect();
+            ledger.epoch(epoch, &beats, &log, scores, &lr, &mut session)?;
+            ledger.trained(sizes.iter().sum::<usize>() * members, seconds);
+            let records = ledger.latest();
+            for (plateau, record) in plateaus.iter_mut().zip(&records) {
+                if let Some(plateau) = plateau {
+                    plateau.see(super::ledger::watched(&monitor, record.train_loss, record.valid.as_ref())?);
+                }
+            }
+            events(&Event::Epoch { records: &records, samples_per_second: ledger.last_rate });
+            if ledger.all_stopped() {
+                break;
+            }
+            epoch += 1;
+        }
+        let report = ledger.report(&mut session, start_seconds.unwrap_or_default())?;
+        self.session = Some(session);
+        Ok(report)
+    }
+
+    /// Loss and all metrics of a data set, for each member, with the weights as they are now.
+    pub fn evaluate(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
+        self.with_data(data, |session| session.evaluate(data, true))
+    }
+
+    /// What a member makes of a data set, row by row: logits of a classifier, numbers of a regression.
+    pub fn predict(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
+        self.with_data(data, |session| session.predict(member, data))
+    }
+
+    /// Runs something on the session that was trained, or, for rows that are not resident in it, on one opened for them.
+    fn with_data<R>(&mut self, data: &Dataset, act: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
+        if data.is_empty() {
+            return Err(Error::input("the data set is empty: it needs at least one row"));
+        }
+        if let Some(session) = self.session.as_mut().filter(|session| session.holds(data)) {
+            return act(session);
+        }
+        let mut other = self.open(data, data.len(), None, false)?;
+        for member in 0..self.trainer.members.len() {
+            let weights = match &mut self.session {
+                Some(session) => session.weights(member)?,
+                None => self.trainer.initial(self.trainer.members[member].seed),
+            };
+            other.set_weights(member, &weights)?;
+        }
+        act(&mut other)
+    }
+
+    /// Compares back-propagation with finite differences in `f64` in the first step, on up to `each` elements of every tensor. (Of clipping and l2
+    /// decay, which change gradients, it knows nothing.)
+    pub fn gradcheck(&self, train: &Dataset, each: usize) -> Result<Vec<TensorCheck>> {
+        let trainer = Trainer { clip: Clip::None, ..self.trainer.clone() };
+        let training = Training::new(trainer, self.device.clone());
+        let mut first = training.first_step(train)?;
+        gradcheck(&first.compiled, &mut *first.executor, first.program, &first.table, each)
+    }
+
+    /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`].
+    pub fn first_step(&self, train: &Dataset) -> Result<FirstStep> {
+        let trainer = &self.trainer;
+        let sizes = trainer.sizes(train.len());
+        let (mut session, program) = self.open_to_train(train, train.len(), &sizes, false)?;
+        let orders = trainer.orders(train, 0);
+        session.set_orders(&orders)?;
+        let beat = beats(&sizes[..1], 1, &orders, session.row_weights()).remove(0);
+        let at = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
+        let [c1, c2] = trainer.optimizer.corrections(1);
+        let rate = |(member, &total): (&Member, &f32)| [trainer.schedule_of(member).rate(at) as f32, c1 as f32, c2 as f32, total];
+        let rates: Vec<_> = trainer.members.iter().zip(&beat.totals).map(rate).collect();
+        let mut table = Step::table(trainer.members.len());
+        Step::push(&mut table, &Row { rows: beat.rows, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &rates });
+        let (executor, compiled) = session.into_parts();
+        Ok(FirstStep { compiled, executor, program, table })
+    }
+}
+
+/// Runs an epoch's steps, with a look at the flow of gradients after some of them.
+fn run_epoch(
+    session: &mut Session,
+    program: ProgramId,
+    beats: &[Beat],
+    first: usize,
+    looked_at: &[usize],
+    mut rates: impl FnMut(&Beat) -> Vec<[f32; 3]>,
+    mut progress: impl FnMut(usize),
+) -> Result<()> {
+    let mut done = 0;
+    for (look, &at) in looked_at.iter().enumerate() {
+        session.run(program, &beats[done..at], done, first + done, &mut rates, &mut progress)?;
+        session.before_look()?;
+        session.run(program, &beats[at..=at], at, first + at, &mut rates, &mut progress)?;
+        session.look(&beats[at], look)?;
+        done = at + 1;
+    }
+    session.run(program, &beats[done..], done, first + done, rates, progress)
+}
+
+/// A session that was opened to train has one.
+fn no_program() -> Error {
+    Error::input("the plan has no program to train")
+}
