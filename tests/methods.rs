@@ -332,6 +332,9 @@ fn the_flow_is_looked_at_when_it_is_asked_for_and_changes_nothing() {
         let steps = |report: &gradus::train::MemberReport| report.flow.iter().map(|flow| flow.step).collect::<Vec<_>>();
         // 6 steps an epoch
         assert_eq!((steps(&never), steps(&epoch), steps(&every)), (vec![], vec![1, 6, 12], vec![1, 5, 9]));
+        // of accumulated batches the last part is looked at: 3 updates an epoch
+        let parts = fit(&trainer.clone().accumulate(2).looks(Looks::Every(2)), &device, &data, 2).unwrap().members.remove(0);
+        assert_eq!(steps(&parts), [1, 3, 5]);
         assert_eq!(never.weights_hash, epoch.weights_hash);
         assert_eq!(never.weights_hash, every.weights_hash);
         let reference = fit(&trainer, &cpu(), &data, 2).unwrap().members.remove(0);

@@ -7,7 +7,9 @@ use crate::data::{Dataset, Targets};
 use crate::error::{Error, Result};
 use crate::exec::Device;
 use crate::exec::cpu::Cpu;
+use crate::kernel::Kernel as _;
 use crate::kernels::activation;
+use crate::kernels::running_stats::RunningUpdate;
 use crate::loss::{Loss, Takes};
 use crate::optim::Optimizer;
 use crate::plan::Plan;
@@ -174,13 +176,14 @@ fn plan(args: &Plot) -> Result<String> {
     let (mut nodes, mut edges) = (Vec::new(), Vec::new());
     let mut writers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut behind_loss = false;
-    for (n, dispatch) in plan.program(first.program).dispatches.iter().enumerate() {
+    let dispatches = &plan.program(first.program).dispatches;
+    for (n, dispatch) in dispatches.iter().enumerate() {
         let group = match dispatch.label.as_str() {
             "batch" => Group::Data,
             "loss" => Group::Loss,
             "clip" | "norm" | "sums" | "accumulate" => Group::Clip,
             "update" | "average" => Group::Update,
-            _ if dispatch.kernel.name == "running_update" => Group::Update,
+            _ if dispatch.kernel.name == RunningUpdate::NAME => Group::Update,
             _ if behind_loss => Group::Backward,
             _ => Group::Forward,
         };
@@ -190,8 +193,11 @@ fn plan(args: &Plot) -> Result<String> {
         for (buf, written) in dispatch.args.iter().zip(&writes[n]) {
             // the table of steps is moved on by one dispatch and read by all: no edge says anything there
             if *buf != Plan::STEPS && !written {
-                for &writer in writers.get(&buf.number()).into_iter().flatten() {
-                    from.entry(writer).or_insert_with(|| plan.buffer(*buf).name.clone());
+                let name = &plan.buffer(*buf).name;
+                // on the way back a layer reads its own gradients only
+                let own = |writer: usize| name != GRADS || group != Group::Backward || dispatches[writer].label == dispatch.label;
+                for &writer in writers.get(&buf.number()).into_iter().flatten().filter(|&&writer| own(writer)) {
+                    from.entry(writer).or_insert_with(|| name.clone());
                 }
             }
         }
@@ -199,8 +205,9 @@ fn plan(args: &Plot) -> Result<String> {
         for (buf, written) in dispatch.args.iter().zip(&writes[n]) {
             if *written {
                 let all = writers.entry(buf.number()).or_default();
-                // each layer writes its own part of the arena of gradients; what is written otherwise is written anew
-                if plan.buffer(*buf).name != "grads" {
+                // a layer writes its part of an arena; what is written otherwise is written anew
+                let part = plan.buffer(*buf).name == GRADS || dispatch.kernel.name == RunningUpdate::NAME;
+                if !part {
                     all.clear();
                 }
                 all.push(n);
@@ -210,12 +217,15 @@ fn plan(args: &Plot) -> Result<String> {
     Ok(workflow(&format!("a step of training: {}", config.name()), &nodes, &edges))
 }
 
+/// The arena of gradients.
+const GRADS: &str = "grads";
+
 /// What a buffer is called on an edge.
 fn brief(name: &str) -> &str {
     match name {
         name if name.starts_with("output of") => "a",
         name if name.starts_with("error") || name.starts_with("sum of errors") => "δ",
-        name if name.starts_with("statistics") => "mean, variance",
+        name if name.starts_with("statistics") => "stats",
         "slope of the loss" => "δ",
         name => name,
     }

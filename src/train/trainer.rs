@@ -41,7 +41,7 @@ pub enum Looks {
     /// In the very first step, and in the last of each epoch.
     #[default]
     EachEpoch,
-    /// In each step whose number, from 0, so many divide.
+    /// In each update whose number, from 0, so many divide.
     Every(usize),
 }
 
@@ -231,13 +231,14 @@ impl Trainer {
         self.members.iter().map(|member| order(data.rows(), member.seed, epoch, self.shuffle)).collect()
     }
 
-    /// The steps of an epoch, counted from 0, that are looked at.
+    /// The steps of an epoch, counted from 0, that are looked at: those that end an update.
     pub(super) fn looked_at(&self, beats: &[Beat], epoch: usize) -> Vec<usize> {
-        let wanted = |i: usize| match self.looks {
+        let updates = beats.last().map_or(0, |beat| beat.update + 1);
+        let wanted = |beat: &Beat| match self.looks {
             Looks::Never => false,
-            Looks::EachEpoch => i + 1 == beats.len() || (epoch == 0 && beats[i].update == 0),
-            Looks::Every(every) => (epoch * beats.len() + i).is_multiple_of(every),
+            Looks::EachEpoch => beat.update + 1 == updates || (epoch == 0 && beat.update == 0),
+            Looks::Every(every) => (epoch * updates + beat.update).is_multiple_of(every),
         };
-        (0..beats.len()).filter(|&i| beats[i].part.last && wanted(i)).collect()
+        (0..beats.len()).filter(|&i| beats[i].part.last && wanted(&beats[i])).collect()
     }
 }
