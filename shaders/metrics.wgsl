@@ -34,16 +34,19 @@ fn hits(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let first = (id.z * p.rows + r) * p.stride;
     let y = classes[order[id.z * p.order_stride + step.start + r]];
     let hit = select(0.0, 1.0, class_of(first, p.outputs) == y);
-    // those before y are larger, or as large with a higher number, as in scikit-learn's top_k_accuracy_score; with one output, two places hold both classes
+    // those before y are larger, or as large with a higher number, as in scikit-learn's top_k_accuracy_score; what is not finite is among none;
+    // with one output, two places hold both classes
     var before = 0u;
+    var finite = true;
     if p.outputs > 1u {
         let own = predictions[first + y];
+        finite = !not_finite(own);
         for (var j = 0u; j < p.outputs; j += 1u) {
             let z = predictions[first + j];
             if z > own || (z == own && j > y) { before += 1u; }
         }
     }
-    let among = select(select(0.0, 1.0, before < p.top), hit, p.outputs == 1u && p.top == 1u);
+    let among = select(select(0.0, 1.0, finite && before < p.top), hit, p.outputs == 1u && p.top == 1u);
     stats[id.z * p.rows + r] = vec4<f32>(hit, among, 0.0, 0.0);
 }
 

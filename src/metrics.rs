@@ -3,7 +3,7 @@
 mod confusion;
 mod ranks;
 
-pub use confusion::{Average, Confusion};
+pub use confusion::{Average, ClassScores, Confusion};
 pub use ranks::{auroc, average_precision, log_loss};
 
 /// What a metric is worked out from.
@@ -67,9 +67,15 @@ pub static METRICS: &[MetricInfo] = &[
         "the mean of −log of the right class's probability, from the outputs: log_loss without its clipping",
     ),
     metric("mse", false, Needs::Sums, true, "the mean squared error: mean_squared_error"),
-    metric("rmse", false, Needs::Sums, true, "its root: root_mean_squared_error"),
+    metric("rmse", false, Needs::Sums, true, "the root of mse; of several targets root_mean_squared_error is the mean of their roots"),
     metric("mae", false, Needs::Sums, true, "the mean absolute error: mean_absolute_error"),
-    metric("r2", true, Needs::Sums, true, "1 − Σe²/Σ(t − mean)² over all targets together: r2_score(multioutput = \"variance_weighted\")"),
+    metric(
+        "r2",
+        true,
+        Needs::Sums,
+        true,
+        "1 − Σe²/Σ(t − mean)² over all targets together: r2_score(multioutput = \"variance_weighted\"), constant targets apart",
+    ),
 ];
 
 /// The metric of a name.
@@ -110,6 +116,11 @@ pub struct Scores {
 
 impl Scores {
     /// Of a regression. The coefficient of determination of a constant target is 1 if the prediction is perfect, else 0.
+    ///
+    /// Several targets count together, `1 − Σe²/Σ(t − mean)²`: each by its variance, as with scikit-learn's `multioutput =
+    /// "variance_weighted"`. (Its default, `"uniform_average"`, is the mean of the targets' own R². A target that is constant beside others has no
+    /// weight there, so that nothing tells when it is missed: here its errors count. Where all are constant it gives the share of those that are
+    /// met, and of a single row NaN.)
     pub fn regression(loss: f64, sums: Sums) -> Self {
         let cells = (sums.rows * sums.outputs) as f64;
         let mse = sums.squares / cells;

@@ -1,12 +1,16 @@
-//! scikit-learn's numbers (`tests/golden/metrics.json`) against ours, from a trained model's own evaluation: counts and sums of the device, ranks
-//! of the host.
+//! scikit-learn's numbers (`tests/golden/metrics.json`) against ours: of a model's own evaluation on every device, and of the kernels and the
+//! functions of the host alone, in `f64`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 use gradus::data::{Features, Table, Targets};
-use gradus::exec::OpenDevice;
-use gradus::metrics::{METRICS, Scores};
+use gradus::exec::cpu::Cpu;
+use gradus::exec::{Executor, OpenDevice};
+use gradus::kernel::{Part, Rate, Row, Step};
+use gradus::kernels::metrics::{self as kernels, Errors, Hits};
+use gradus::metrics::{Confusion, METRICS, Scores, Sums, auroc, average_precision, log_loss};
 use gradus::model::{Init, Layer};
+use gradus::plan::{Buf, Builder, Kind, padded};
 use gradus::{Dataset, Device, Loss, Model, Trainer};
 use serde_json::Value;
 
@@ -110,5 +114,172 @@ fn answers_are_judged_behind_their_link() {
     for device in devices() {
         let scores = scores(&device, Loss::named("poisson").unwrap(), 1, vec![0.0, 3f32.ln()], targets.clone());
         assert!(scores.get("mse").unwrap() < 1e-12, "{scores:?}");
+    }
+}
+
+const MEMBERS: usize = 3;
+const BATCH: usize = 16;
+
+/// What a kernel alone is made with: outputs a row, the stride of a row, the rows of the set, and the buffers predictions, targets, order,
+/// records and counts.
+struct Alone {
+    outputs: u32,
+    stride: u32,
+    order_stride: u32,
+    buffers: [Buf; 5],
+}
+
+/// Runs one kernel on the CPU path in `f64` for three members, over batches that do not divide the rows, from the last row to the first.
+/// Gives each member's sums of the records, and its counts.
+fn alone(outputs: usize, classes: usize, p: &[f32], targets: &Targets, add: impl Fn(&mut Builder, &Alone)) -> Vec<([f64; 2], Vec<u64>)> {
+    let (n, stride, cells) = (p.len() / outputs, padded(outputs), classes * classes);
+    let mut builder = Builder::new(MEMBERS, 1);
+    let predictions = builder.buffer("predictions", Kind::F32, MEMBERS * BATCH * stride);
+    let truth = match targets {
+        Targets::Classes { .. } => builder.buffer("classes", Kind::U32, n),
+        Targets::Values { .. } => builder.buffer("values", Kind::F32, n * outputs),
+    };
+    let order = builder.buffer("order", Kind::U32, MEMBERS * n);
+    let stats = builder.buffer("stats", Kind::F32, MEMBERS * BATCH * 4);
+    let counts = builder.buffer("counts", Kind::U32, MEMBERS * cells);
+    let program = builder.program("metrics");
+    let buffers = [predictions, truth, order, stats, counts];
+    add(&mut builder, &Alone { outputs: outputs as u32, stride: stride as u32, order_stride: n as u32, buffers });
+    let mut executor = Cpu::<f64>::new(builder.finish().unwrap());
+    match targets {
+        Targets::Classes { of, .. } => executor.write_words(truth, 0, of).unwrap(),
+        Targets::Values { of, .. } => executor.write(truth, 0, of).unwrap(),
+    }
+    let rows: Vec<u32> = (0..n as u32).rev().collect();
+    (0..MEMBERS).for_each(|m| executor.write_words(order, m * n, &rows).unwrap());
+    let mut sums = [[0.0; 2]; MEMBERS];
+    for (batch, rows) in rows.chunks(BATCH).enumerate() {
+        for (i, &row) in rows.iter().enumerate() {
+            for m in 0..MEMBERS {
+                executor.write(predictions, (m * BATCH + i) * stride, &p[row as usize * outputs..][..outputs]).unwrap();
+            }
+        }
+        let mut table = Step::table(MEMBERS);
+        let rates = [Rate::default(); MEMBERS];
+        Step::push(&mut table, &Row { rows: rows.len(), start: batch * BATCH, slot: 0, number: 0, part: Part::WHOLE, rates: &rates });
+        executor.run(program, &table).unwrap();
+        for (m, sums) in sums.iter_mut().enumerate() {
+            let records = executor.read_wide(stats, m * BATCH * 4, rows.len() * 4).unwrap();
+            records.chunks(4).for_each(|record| *sums = [sums[0] + record[0], sums[1] + record[1]]);
+        }
+    }
+    let counts: Vec<u64> = executor.read_words(counts, 0, MEMBERS * cells).unwrap().into_iter().map(u64::from).collect();
+    (0..MEMBERS).map(|m| (sums[m], counts[m * cells..][..cells].to_vec())).collect()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+fn close(note: &Value, name: &str, got: f64, wanted: f64, allowed: f64) {
+    assert!((got - wanted).abs() <= allowed * wanted.abs(), "{note}: {name} is {got}, should be {wanted}");
+}
+
+#[test]
+fn counts_of_the_kernels_alone_give_scikit_learns_numbers() {
+    for case in golden()["classifiers"].as_array().unwrap() {
+        let (note, classes) = (&case["note"], case["classes"].as_u64().unwrap() as usize);
+        let (outputs, z) = (case["outputs"].as_u64().unwrap() as usize, list(&case["z"]));
+        let of: Vec<u32> = case["y"].as_array().unwrap().iter().map(|y| y.as_u64().unwrap() as u32).collect();
+        let rows = of.len() as f64;
+        let targets = Targets::Classes { of: of.clone(), names: (0..classes).map(|c| c.to_string()).collect() };
+        let counted =
+            alone(outputs, classes, &z, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, _, counts] }| {
+                let (rows, members) = (BATCH as u32, MEMBERS as u32);
+                let kernel = kernels::Confusion { rows, outputs, stride, order_stride, members, classes: classes as u32 };
+                builder.dispatch(&kernel, &[p, t, o, counts], "metrics");
+            });
+        for (_, counts) in counted {
+            let confusion = Confusion::new(classes, counts);
+            let wanted: Vec<u64> = case["confusion"].as_array().unwrap().iter().map(|c| c.as_u64().unwrap()).collect();
+            assert_eq!(confusion.counts(), wanted, "{note}");
+            close(note, "kappa", confusion.kappa(), case["kappa"].as_f64().unwrap(), 1e-12);
+            let each = confusion.per_class();
+            for (name, of) in [("precision", 0), ("recall", 1), ("f1", 2), ("support", 3)] {
+                let wanted = numbers(&case["per_class"][name]);
+                assert_eq!(each.len(), wanted.len(), "{note}");
+                for (scores, wanted) in each.iter().zip(wanted) {
+                    close(note, name, [scores.precision, scores.recall, scores.f1, scores.support as f64][of], wanted, 1e-12);
+                }
+            }
+            let scores = Scores::classification(0.0, confusion, None);
+            for (name, got) in &scores.metrics {
+                close(note, name, *got, case["metrics"][name].as_f64().unwrap(), 1e-12);
+            }
+        }
+        // the first of the record against the accuracy, whatever the second is asked for
+        let mut tops: Vec<(u32, f64)> =
+            case["top"].as_object().unwrap().iter().map(|(k, v)| (k.parse().unwrap(), v.as_f64().unwrap())).collect();
+        if outputs == 1 {
+            // one place is the answer itself; two hold both classes
+            tops.extend([(1, case["metrics"]["accuracy"].as_f64().unwrap()), (2, 1.0)]);
+        }
+        for (top, share) in tops {
+            let counted =
+                alone(outputs, classes, &z, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _] }| {
+                    let hits = Hits { rows: BATCH as u32, outputs, stride, order_stride, members: MEMBERS as u32, top };
+                    builder.dispatch(&hits, &[p, t, o, stats], "metrics");
+                });
+            for ([hits, among], _) in counted {
+                close(note, "hits", hits / rows, case["metrics"]["accuracy"].as_f64().unwrap(), 1e-12);
+                close(note, &format!("top {top}"), among / rows, share, 1e-12);
+            }
+        }
+        for (name, metric) in
+            [("auroc", auroc as fn(&[f32], usize, &[u32]) -> f64), ("average_precision", average_precision), ("log_loss", log_loss)]
+        {
+            match case["metrics"].get(name) {
+                Some(wanted) => close(note, name, metric(&z, classes, &of), wanted.as_f64().unwrap(), 1e-9),
+                None => assert!(metric(&z, classes, &of).is_nan(), "{note}: {name}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_of_the_kernel_alone_give_scikit_learns_numbers() {
+    let golden = golden();
+    let cases = golden["regressions"].as_array().unwrap();
+    assert!(cases.iter().any(|case| case["note"].as_str().unwrap().starts_with("a constant target")));
+    for case in cases {
+        let (p, t, k) = (list(&case["p"]), list(&case["t"]), case["outputs"].as_u64().unwrap() as usize);
+        let rows = t.len() / k;
+        let mean = |c: usize| t.iter().skip(c).step_by(k).map(|&t| f64::from(t)).sum::<f64>() / rows as f64;
+        let spread = (0..k).map(|c| t.iter().skip(c).step_by(k).map(|&t| (f64::from(t) - mean(c)).powi(2)).sum::<f64>()).sum();
+        let targets = Targets::Values { of: t.clone(), names: (0..k).map(|c| c.to_string()).collect() };
+        let summed = alone(k, 0, &p, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _] }| {
+            let errors = Errors { rows: BATCH as u32, outputs, stride, order_stride, members: MEMBERS as u32, link: 0 };
+            builder.dispatch(&errors, &[p, t, o, stats], "metrics");
+        });
+        for ([squares, absolutes], _) in summed {
+            let scores = Scores::regression(0.0, Sums { rows, outputs: k, squares, absolutes, spread });
+            assert_eq!(scores.metrics.len(), case["metrics"].as_object().unwrap().len());
+            for (name, got) in &scores.metrics {
+                close(&case["note"], name, *got, case["metrics"][name].as_f64().unwrap(), 1e-9);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_output_that_is_not_finite_is_no_hit_among_several() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let targets = Targets::Classes { of: vec![6, 7], names: (0..8).map(|c| c.to_string()).collect() };
+        // the first row's own output is bad, and nothing is larger than a NaN; the second's is the largest of finite ones
+        let mut z = vec![bad; 8];
+        z.extend([0.0; 7]);
+        z.push(1.0);
+        let counted = alone(8, 0, &z, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _] }| {
+            let hits = Hits { rows: BATCH as u32, outputs, stride, order_stride, members: MEMBERS as u32, top: 5 };
+            builder.dispatch(&hits, &[p, t, o, stats], "metrics");
+        });
+        for ([_, among], _) in counted {
+            assert_eq!(among, 1.0, "{bad}");
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::params;
 use crate::plan::padded;
 
 params! {
-    /// `stats[m, r] = ([argmaxⱼ z[m, r, j] = y], [y is among the `top` largest], 0, 0)`. With one output, the class is 1 where it is above 0. Arguments: predictions `[members, rows, stride]`, classes `[n]`, order
-    /// `[members, order_stride]`, stats `[members, rows, 4]`.
+    /// `stats[m, r] = ([argmaxⱼ z[m, r, j] = y], [y is among the `top` largest], 0, 0)`. With one output, the class is 1 where it is above 0.
+    /// Arguments: predictions `[members, rows, stride]`, classes `[n]`, order `[members, order_stride]`, stats `[members, rows, 4]`.
     Hits {
         /// Rows of a full batch.
         rows: u32,
@@ -96,9 +96,11 @@ impl Kernel for Hits {
                 let y = classes[row as usize] as usize;
                 let flag = |hit: bool| if hit { T::one() } else { T::zero() };
                 let hit = flag(class_of(z) == y);
-                // with one output, two places hold both classes; else those before y are larger, or as large with a higher number, as in scikit-learn
+                // with one output, two places hold both classes; else those before y are larger, or as large with a higher number, as in
+                // scikit-learn, and what is not finite is among none: no number is before a NaN
                 let before = if z.len() == 1 { 0 } else { (0..z.len()).filter(|&j| z[j] > z[y] || (z[j] == z[y] && j > y)).count() };
-                let among = if z.len() == 1 && self.top == 1 { hit } else { flag(before < self.top as usize) };
+                let finite = z.len() == 1 || z[y].is_finite();
+                let among = if z.len() == 1 && self.top == 1 { hit } else { flag(finite && before < self.top as usize) };
                 stats[4 * at..][..4].copy_from_slice(&[hit, among, T::zero(), T::zero()]);
             }
         }
@@ -115,7 +117,11 @@ impl Kernel for Hits {
                 top: 1 + outputs as u32 / 3,
             };
             // few distinct values, so that there are ties
-            let logits: Vec<f32> = inputs.numbers(members * rows * outputs).iter().map(|x| (2.0 * x).round()).collect();
+            let mut logits: Vec<f32> = inputs.numbers(members * rows * outputs).iter().map(|x| (2.0 * x).round()).collect();
+            // what has overflowed is no hit among several
+            if members > 1 {
+                logits.iter_mut().step_by(5).for_each(|z| *z = f32::INFINITY);
+            }
             cases::case(&kernel, format!("{rows}x{outputs} members {members}"), members, &[rows, live, rows])
                 .arg("predictions", CaseData::F32(cases::pad(&logits, outputs)))
                 .arg("classes", CaseData::U32(inputs.indices(rows, outputs.max(2))))

@@ -11,6 +11,19 @@ pub enum Average {
     Weighted,
 }
 
+/// What is said of one class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassScores {
+    /// Of what was called the class, the share that is; 0 when nothing was.
+    pub precision: f64,
+    /// Of what is the class, the share that was called so; 0 when nothing is.
+    pub recall: f64,
+    /// `2·hits / (truths + predictions)`; 0 when there are neither.
+    pub f1: f64,
+    /// How many rows are of the class.
+    pub support: u64,
+}
+
 /// Counts of a classifier: rows are the truth, columns the prediction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
@@ -69,31 +82,62 @@ impl Confusion {
         ratio(occurring.iter().map(|&class| self.hits(class) / self.truths(class)).sum(), occurring.len() as f64)
     }
 
-    fn average(&self, how: Average, of: impl Fn(usize) -> f64) -> f64 {
+    fn average(&self, how: Average, of: impl Fn(&ClassScores) -> f64) -> f64 {
+        let each = self.per_class();
         match how {
             // summed over the classes, what is missed by one is taken by another: all three are the accuracy
             Average::Micro => self.accuracy(),
             Average::Macro => {
                 let there: Vec<usize> = (0..self.classes).filter(|&c| self.truths(c) + self.predictions(c) > 0.0).collect();
-                ratio(there.iter().map(|&class| of(class)).sum(), there.len() as f64)
+                ratio(there.iter().map(|&class| of(&each[class])).sum(), there.len() as f64)
             }
-            Average::Weighted => ratio((0..self.classes).map(|class| self.truths(class) * of(class)).sum(), self.rows()),
+            Average::Weighted => ratio(each.iter().map(|scores| scores.support as f64 * of(scores)).sum(), self.rows()),
         }
     }
 
     /// Of what was called a class, the share that is.
     pub fn precision(&self, how: Average) -> f64 {
-        self.average(how, |class| ratio(self.hits(class), self.predictions(class)))
+        self.average(how, |scores| scores.precision)
     }
 
     /// Of what is a class, the share that was called so.
     pub fn recall(&self, how: Average) -> f64 {
-        self.average(how, |class| ratio(self.hits(class), self.truths(class)))
+        self.average(how, |scores| scores.recall)
     }
 
     /// `2·hits / (truths + predictions)`: the harmonic mean of the two.
     pub fn f1(&self, how: Average) -> f64 {
-        self.average(how, |class| ratio(2.0 * self.hits(class), self.truths(class) + self.predictions(class)))
+        self.average(how, |scores| scores.f1)
+    }
+
+    /// Precision, recall and F1 of each class: scikit-learn's `precision_recall_fscore_support(average = None, zero_division = 0)`.
+    ///
+    /// ```
+    /// use gradus::metrics::Confusion;
+    /// // of four rows of class 0 three were found, of two of class 1 one
+    /// let of_one = Confusion::new(2, vec![3, 1, 1, 1]).per_class()[1];
+    /// assert_eq!((of_one.precision, of_one.recall, of_one.f1, of_one.support), (0.5, 0.5, 0.5, 2));
+    /// ```
+    pub fn per_class(&self) -> Vec<ClassScores> {
+        let scores = |class: usize| {
+            let (hits, truths, predictions) = (self.hits(class), self.truths(class), self.predictions(class));
+            ClassScores {
+                precision: ratio(hits, predictions),
+                recall: ratio(hits, truths),
+                f1: ratio(2.0 * hits, truths + predictions),
+                support: truths as u64,
+            }
+        };
+        (0..self.classes).map(scores).collect()
+    }
+
+    /// Agreement beyond chance, `(a − c) / (1 − c)` with the accuracy a and the accuracy c of guesses that are as frequent as the predictions;
+    /// 0 where both are always the same one class (scikit-learn's `cohen_kappa_score` is NaN there). Cohen 1960.
+    pub fn kappa(&self) -> f64 {
+        let n = self.rows();
+        let hits: f64 = (0..self.classes).map(|class| self.hits(class)).sum();
+        let chance: f64 = (0..self.classes).map(|class| self.truths(class) * self.predictions(class)).sum();
+        ratio(n * hits - chance, n * n - chance)
     }
 
     /// The correlation of truth and prediction, for any number of classes; 0 where one of them is constant. Gorodkin 2004.

@@ -4,7 +4,7 @@
     python tests/golden/metrics.py            writes metrics.json beside this script
     python tests/golden/metrics.py --check    makes it anew and compares with the file
 
-Needs numpy and scikit-learn. Outputs are exact in f32 (multiples of 1/64, so that there are ties), targets too.
+Needs numpy and scikit-learn. Outputs and targets are exact in f32: most are multiples of 1/64, so that there are ties.
 """
 
 import argparse
@@ -20,6 +20,12 @@ from sklearn import metrics as sk
 from make import text, worst
 
 HERE = pathlib.Path(__file__).resolve().parent
+
+
+def exact(array):
+    """The numbers row by row; refuses what f32 cannot hold."""
+    assert (array.astype(np.float32).astype(np.float64) == array).all(), "a number is not exact in f32"
+    return array.reshape(-1).tolist()
 
 
 def softmax(z):
@@ -54,13 +60,26 @@ def classifier(note, z, y, classes):
         if classes > 2 and len(wanted) == classes:
             assert abs(out["auroc"] - sk.roc_auc_score(y, p, multi_class="ovr", average="macro")) < 1e-12
     counts = sk.confusion_matrix(y, predicted, labels=labels)
-    return {"note": note, "classes": classes, "outputs": int(z.shape[1]), "z": z.reshape(-1).tolist(), "y": y.tolist(),
-            "confusion": counts.reshape(-1).tolist(), "metrics": {k: float(v) for k, v in out.items()}}
+    per_class = sk.precision_recall_fscore_support(y, predicted, labels=labels, average=None, zero_division=0)
+    constant = len(set(y.tolist()) | set(predicted.tolist())) == 1
+    # the share of rows whose class is among so many of the largest, where that is not all of them
+    top = {} if single else {str(k): sk.top_k_accuracy_score(y, z, k=k, labels=labels) for k in (2, 3, 5) if 2 < classes and k < classes}
+    return {"note": note, "classes": classes, "outputs": int(z.shape[1]), "z": exact(z), "y": y.tolist(),
+            "confusion": counts.reshape(-1).tolist(), "top": top,
+            "per_class": dict(zip(("precision", "recall", "f1", "support"), (a.tolist() for a in per_class), strict=True)),
+            # 0 / 0 where truth and prediction are one and the same class: NaN there, 0 here
+            "kappa": 0.0 if constant else float(sk.cohen_kappa_score(y, predicted)), "metrics": {k: float(v) for k, v in out.items()}}
 
 
 def regression(note, p, t):
-    pooled = sk.r2_score(t, p, multioutput="variance_weighted")
-    return {"note": note, "outputs": int(t.shape[1]), "p": p.reshape(-1).tolist(), "t": t.reshape(-1).tolist(), "metrics": {
+    varies = (t != t[0]).any(axis=0)
+    if varies.all() or t.shape[1] == 1:
+        pooled = sk.r2_score(t, p, multioutput="variance_weighted")
+    else:
+        # a constant target beside others has no weight in scikit-learn; here its errors count
+        pooled = 1 - ((t - p) ** 2).sum() / ((t - t.mean(axis=0)) ** 2).sum()
+        assert pooled < sk.r2_score(t, p, multioutput="variance_weighted")
+    return {"note": note, "outputs": int(t.shape[1]), "p": exact(p), "t": exact(t), "metrics": {
         "mse": sk.mean_squared_error(t, p), "mae": sk.mean_absolute_error(t, p),
         # the root of the mean over all, where scikit-learn takes the mean of the roots
         "rmse": float(np.sqrt(sk.mean_squared_error(t, p))), "r2": float(pooled)}}
@@ -102,6 +121,13 @@ def made():
         t = draw((rows, outputs), 2.0)
         values.append(regression("ordinary", t + draw((rows, outputs), 0.5), t))
     values.append(regression("worse than the mean", draw((20, 1), 3.0), draw((20, 1), 1.0)))
+    flat = np.full((6, 1), 0.1, dtype=np.float32).astype(np.float64)
+    values.append(regression("a constant target, met", flat, flat))
+    values.append(regression("a constant target, missed", flat * 2, flat))
+    t = draw((9, 3), 2.0)
+    t[:, 1] = 4.0
+    values.append(regression("a constant target beside others, missed", t + draw((9, 3), 0.5), t))
+    values.append(regression("perfect", t[:, :1], t[:, :1]))
     return {"classifiers": cases, "regressions": values}
 
 
