@@ -43,7 +43,8 @@ fn the_rate_finder_proposes_a_rate_or_says_why_it_can_not() {
     assert!(svg.contains("steepest") && svg.contains("minimum/10"));
     assert_eq!(bench.read("lr.csv").lines().count(), points.len() + 1);
     // rates that explode at once leave nothing to look at
-    let said = bench.run("lr-find sine --device cpu --from 1e3 --to 1e9 --set optimizer.type=sgd --set clip=default --set optimizer.lr=default");
+    let said =
+        bench.run("lr-find sine --device cpu --from 1e3 --to 1e9 --set optimizer.type=sgd --set clip=default --set optimizer.lr=default");
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.err.contains("no suggestion"), "{said:?}");
 }
