@@ -258,21 +258,26 @@ macro_rules! names {
 }
 
 names! {
-    /// Plain gradient descent, α 1e-2.
+    /// Plain gradient descent: `w ← w − α·g`. α 1e-2 (PyTorch has no default, Keras 1e-2). Robbins and Monro 1951.
     Sgd: "sgd",
-    /// Gradient descent with momentum, α 1e-2, β 0.9.
+    /// Gradient descent with momentum: `v ← β·v + g; w ← w − α·v`, first step `v = g`. α 1e-2, β 0.9. PyTorch's `SGD(momentum = β,
+    /// dampening = 0)`; Keras multiplies α into v: the same at a constant rate. Polyak 1964.
     Momentum: "momentum",
-    /// Nesterov's momentum, α 1e-2, β 0.9.
+    /// Nesterov's momentum: `v ← β·v + g; w ← w − α·(g + β·v)`. α 1e-2, β 0.9. PyTorch's `SGD(momentum = β, nesterov = True)`. Nesterov 1983.
     Nesterov: "nesterov",
-    /// Adam, α 1e-3, β 0.9 and 0.999, ε 1e-8.
+    /// Adam: `m ← β₁·m + (1 − β₁)·g; v ← β₂·v + (1 − β₂)·g²; w ← w − α·m̂/(√v̂ + ε)`, `m̂ = m/(1 − β₁ᵗ)`, `v̂ = v/(1 − β₂ᵗ)`. α 1e-3, β 0.9 and
+    /// 0.999, ε 1e-8, as PyTorch and optax (Keras has ε 1e-7, burn 1e-5). Kingma and Ba 2015.
     Adam: "adam",
-    /// Adam with decoupled decay, α 1e-3, β 0.9 and 0.999, ε 1e-8, λ 0.01.
+    /// Adam with decoupled decay: `w ← w − α·λ·w` first, then Adam's step. As [`Adam`], λ 0.01 as PyTorch (Keras 0.004). PyTorch decays biases and
+    /// normalisation, too: [`Decays::All`] does. Loshchilov and Hutter 2019.
     AdamW: "adamw",
-    /// RMSProp, α 1e-2, ρ 0.99, ε 1e-8.
+    /// RMSProp: `v ← ρ·v + (1 − ρ)·g²; w ← w − α·g/(√v + ε)`. α 1e-2, ρ 0.99, ε 1e-8, as PyTorch, which calls ρ alpha (Keras has α 1e-3, ρ 0.9,
+    /// ε 1e-7). Tieleman and Hinton 2012.
     RmsProp: "rmsprop",
-    /// Adagrad, α 1e-2, ε 1e-10.
+    /// Adagrad: `v ← v + g²; w ← w − α·g/(√v + ε)`. α 1e-2, ε 1e-10, as PyTorch (Keras starts v at 0.1). Duchi, Hazan and Singer 2011.
     Adagrad: "adagrad",
-    /// Lion, α 1e-4, β 0.9 and 0.99.
+    /// Lion: `w ← w − α·sign(β₁·m + (1 − β₁)·g); m ← β₂·m + (1 − β₂)·g`. α 1e-4, β 0.9 and 0.99, as optax (Keras: α 1e-3; PyTorch has none).
+    /// Chen et al. 2023.
     Lion: "lion",
 }
 

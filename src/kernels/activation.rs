@@ -175,11 +175,31 @@ impl ActivationInfo {
     /// The activation of this row, with its usual parameter.
     pub fn activation(&'static self) -> Activation {
         let parameter = self.parameter.map_or(0.0, |hyper| hyper.default as f32);
-        Activation { name: self.name.to_string(), parameter: self.parameter.map(|_| parameter), formula: (self.make)(parameter) }
+        Activation {
+            name: self.name.to_string(),
+            parameter: self.parameter.map(|_| parameter),
+            formula: (self.make)(parameter),
+            custom: false,
+        }
     }
 }
 
 /// An activation: one of the table with its parameter, an expression, or a type of your own.
+///
+/// | name | σ(z) | PyTorch; where Keras differs |
+/// | --- | --- | --- |
+/// | `identity` | z | `Identity`; linear |
+/// | `relu` | max(0, z), slope 0 at 0 | `ReLU` |
+/// | `leaky_relu` | z above 0, slope·z below; slope 0.01 | `LeakyReLU`; Keras 0.3 |
+/// | `elu` | z above 0, alpha·(eᶻ − 1) below; alpha 1 | `ELU` |
+/// | `selu` | 1.0507·z above 0, 1.0507·1.6733·(eᶻ − 1) below | `SELU` |
+/// | `gelu` | z·Φ(z) by erf | `GELU()` |
+/// | `gelu_tanh` | ½z(1 + tanh(√(2/π)(z + 0.044715z³))) | `GELU(approximate="tanh")` |
+/// | `silu` | z·sigmoid(z) | `SiLU` |
+/// | `tanh` | tanh z, z clamped to ±15 | `Tanh` |
+/// | `sigmoid` | 1 / (1 + e⁻ᶻ) | `Sigmoid` |
+/// | `softplus` | ln(1 + eᶻ) | `Softplus` with beta 1 |
+/// | `hard_swish` | z·clamp(z + 3, 0, 6)/6 | `Hardswish`; Keras calls it hard_silu |
 ///
 /// ```
 /// use gradus::Activation;
@@ -193,6 +213,7 @@ pub struct Activation {
     name: String,
     parameter: Option<f32>,
     formula: Arc<dyn Pointwise>,
+    custom: bool,
 }
 
 impl PartialEq for Activation {
@@ -219,7 +240,7 @@ impl Activation {
             hyper.check(F::NAME, value)?;
         }
         let formula = Filled::<F>::boxed(value as f32);
-        Ok(Activation { name: F::NAME.to_string(), parameter: F::PARAMETER.map(|_| value as f32), formula })
+        Ok(Activation { name: F::NAME.to_string(), parameter: F::PARAMETER.map(|_| value as f32), formula, custom: true })
     }
 
     /// An expression of `z`; its slope is derived from it. Errors when it can't be read; the message says where and why.
@@ -227,13 +248,13 @@ impl Activation {
         let fault = |e: crate::expr::ExprError| Error::input(format!("the activation `{text}`, column {}: {}", e.column, e.message));
         let value = Expr::parse(text, &["z"]).map_err(fault)?;
         let slope = value.derivative("z").map_err(fault)?;
-        Ok(Activation { name: value.to_string(), parameter: None, formula: Arc::new(Expression { value, slope }) })
+        Ok(Activation { name: value.to_string(), parameter: None, formula: Arc::new(Expression { value, slope }), custom: true })
     }
 
     /// The same activation with another parameter (what `leaky_relu` leaves below zero, say). Errors when it has none, or when the number is out of
     /// its range.
     pub fn with_parameter(self, parameter: f64) -> Result<Self> {
-        let row = TABLE.iter().find(|row| row.name == self.name).and_then(|row| Some((row, row.parameter?)));
+        let row = TABLE.iter().find(|row| !self.custom && row.name == self.name).and_then(|row| Some((row, row.parameter?)));
         let Some((row, hyper)) = row else {
             return Err(Error::input(format!("the activation {} has no parameter to be set", self.name)));
         };
@@ -253,12 +274,12 @@ impl Activation {
 
     /// Whether it is not one of the table: such a one is checked on the device before it is used.
     pub fn is_custom(&self) -> bool {
-        TABLE.iter().all(|row| row.name != self.name)
+        self.custom
     }
 
     /// Whether it does nothing.
     pub fn is_identity(&self) -> bool {
-        self.name == TABLE[0].name
+        !self.custom && self.name == TABLE[0].name
     }
 
     /// The formula for a plan.

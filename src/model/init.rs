@@ -1,6 +1,7 @@
 //! Initialisation: how weights start. Biases start at 0.
 
 use crate::error::{Error, Result};
+use crate::hyper::Range;
 use crate::rng::{Purpose, Rng};
 
 /// Which fan the variance is divided by: inputs, outputs, or their mean.
@@ -171,16 +172,19 @@ impl Init {
 
     /// An error when a number makes no sense.
     pub fn check(self) -> Result<()> {
-        let (what, value, good) = match self {
+        let (what, value, range) = match self {
             Init::Auto | Init::Zeros => return Ok(()),
-            Init::Constant { value } => ("constant's value", value, value.is_finite()),
-            Init::Normal { std } => ("deviation", std, std.is_finite() && std >= 0.0),
-            Init::Uniform { limit } => ("limit", limit, limit.is_finite() && limit >= 0.0),
-            Init::Scaled { gain, .. } | Init::Orthogonal { gain } => ("gain", gain, gain.is_finite() && gain > 0.0),
+            Init::Constant { value } => ("value", value, Range::Any),
+            Init::Normal { std } => ("deviation", std, Range::NotNegative),
+            Init::Uniform { limit } => ("limit", limit, Range::NotNegative),
+            Init::Scaled { gain, .. } | Init::Orthogonal { gain } => ("gain", gain, Range::Positive),
         };
-        match good {
+        match range.holds(value) {
             true => Ok(()),
-            false => Err(Error::input(format!("the {what} of the initial weights must not be negative (got {value}): set [model] init"))),
+            false => {
+                let wanted = range.says();
+                Err(Error::input(format!("the {what} of the initial weights must be {wanted} (got {value}): set [model] init")))
+            }
         }
     }
 }
