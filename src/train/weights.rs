@@ -21,7 +21,8 @@ impl ClassWeights {
     /// The weights of a table's classes; `None` where all weigh alike. Errors when there are no classes, when names or their number do
     /// not fit, or when a weight is not a number above 0.
     pub(crate) fn resolve(&self, table: &Table, train: &[u32]) -> Result<Option<Vec<f32>>> {
-        if *self == ClassWeights::None {
+        // data to predict for have no classes to weigh
+        if *self == ClassWeights::None || table.targets().is_none() {
             return Ok(None);
         }
         let Targets::Classes { of, names } = table.targets() else {
