@@ -1,6 +1,8 @@
 //! What a kernel is: a WGSL entry point and its Rust twin, the step they both read, and cases for parity.
 
 use crate::formula::{Formulas, PointLoss, Pointwise, Uses};
+use crate::matmul::{self, Finish, Matrix};
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder as _, linalg::general_mat_mul};
 use std::cell::{Cell, Ref, RefCell, RefMut};
 
 /// A floating-point type that the CPU path computes in: `f32` to train, `f64` as the truth in parity tests.
@@ -19,6 +21,8 @@ pub trait Real: num_traits::Float + std::ops::AddAssign + std::ops::MulAssign + 
     fn slope(formula: &dyn Pointwise, delta: &mut [Self], source: &[Self]);
     /// `g ← scale · ∂ℓ/∂p` and `Σ ℓ`, see [`PointLoss`].
     fn lose(formula: &dyn PointLoss, p: &[Self], t: &[Self], scale: Self, g: &mut [Self]) -> Self;
+    /// `C = A·B`, then `finish` on every row of C, whose rows lie `stride` apart: by [`matmul::product`] in `f32`, by ndarray in `f64`.
+    fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], stride: usize, finish: Finish<'_, Self>);
 }
 
 impl Real for f32 {
@@ -43,6 +47,9 @@ impl Real for f32 {
     fn lose(formula: &dyn PointLoss, p: &[f32], t: &[f32], scale: f32, g: &mut [f32]) -> f32 {
         formula.row32(p, t, scale, g)
     }
+    fn product(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
+        matmul::product(a, b, c, stride, finish);
+    }
 }
 
 impl Real for f64 {
@@ -66,6 +73,17 @@ impl Real for f64 {
     }
     fn lose(formula: &dyn PointLoss, p: &[f64], t: &[f64], scale: f64, g: &mut [f64]) -> f64 {
         formula.row64(p, t, scale, g)
+    }
+    fn product(a: Matrix<'_, f64>, b: Matrix<'_, f64>, c: &mut [f64], stride: usize, finish: Finish<'_, f64>) {
+        fn view(matrix: Matrix<'_, f64>) -> ArrayView2<'_, f64> {
+            let (cells, shape, strides) = matrix.parts();
+            ArrayView2::from_shape(shape.strides(strides), cells).expect("the slice holds the matrix")
+        }
+        let (a, b) = (view(a), view(b));
+        let shape = [a.nrows(), b.ncols()];
+        let mut product = ArrayViewMut2::from_shape(shape.strides([stride, 1]), c).expect("the slice holds the matrix");
+        general_mat_mul(1.0, &a, &b, 0.0, &mut product);
+        c.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(row, cells));
     }
 }
 
@@ -286,15 +304,20 @@ impl<'a, T: Real> Args<'a, T> {
 
     /// `z ← σ(z)` by the plan's activation of a number; 0 is the identity.
     pub fn activate(&self, kind: u32, cells: &mut [T]) {
-        if kind > 0 {
-            T::activate(&*self.formulas.activations[kind as usize - 1], cells);
+        if let Some(formula) = self.activation(kind) {
+            T::activate(formula, cells);
         }
+    }
+
+    /// The plan's activation of a number; none for 0, the identity.
+    pub fn activation(&self, kind: u32) -> Option<&'a dyn Pointwise> {
+        (kind > 0).then(|| &*self.formulas.activations[kind as usize - 1])
     }
 
     /// `δ ← δ · σ'` by the plan's activation of a number.
     pub fn slope(&self, kind: u32, delta: &mut [T], source: &[T]) {
-        if kind > 0 {
-            T::slope(&*self.formulas.activations[kind as usize - 1], delta, source);
+        if let Some(formula) = self.activation(kind) {
+            T::slope(formula, delta, source);
         }
     }
 

@@ -15,9 +15,11 @@ pub mod kernel;
 pub mod kernels;
 pub mod loss;
 pub mod lr_find;
+pub mod matmul;
 pub mod metrics;
 pub mod model;
 pub mod optim;
+mod parallel;
 pub mod parity;
 pub mod plan;
 #[cfg(feature = "plot")]

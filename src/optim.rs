@@ -161,7 +161,7 @@ impl Optimizer {
         self.l2 != 0.0 || self.decoupled != 0.0
     }
 
-    /// Two numbers for step `t` (from 1), worked out in `f64`: Adam's bias corrections.
+    /// Two factors for step `t` (from 1), worked out in `f64`: Adam's bias corrections.
     pub fn corrections(&self, t: u64) -> [f64; 2] {
         // of the hyper-parameters as the device has them, in f32
         (self.info.corrections)(&self.h.map(|h| f64::from(h as f32)), t)
@@ -287,11 +287,11 @@ mod tests {
 
     #[test]
     fn adams_corrections_are_those_of_its_paper() {
-        // 1 − 0.9 and 1 − 0.999 at t = 1, to the rounding of the betas to f32 (6e-8)
+        // 1 − 0.9 and 1 − 0.999 at t = 1, to the rounding of the betas to f32 (6e-8); of the second, the root
         let [c1, c2] = Adam::new().corrections(1);
-        assert!((c1 - 0.1).abs() < 6e-8 && (c2 - 0.001).abs() < 6e-8);
+        assert!((1.0 / c1 - 0.1).abs() < 6e-8 && (1.0 / (c2 * c2) - 0.001).abs() < 6e-8);
         // 1 − 0.9² = 0.19
-        assert!((AdamW::new().corrections(2)[0] - 0.19).abs() < 2e-7);
+        assert!((1.0 / AdamW::new().corrections(2)[0] - 0.19).abs() < 2e-7);
         assert_eq!(Adam::new().corrections(u64::MAX), [1.0, 1.0]);
         assert_eq!(Lion::new().corrections(1), [1.0, 1.0]);
     }

@@ -4,7 +4,9 @@ use super::Executor;
 use crate::error::Result;
 use crate::kernel::{Args, Cells, KernelInfo, Real, Step};
 use crate::plan::{Buf, Dispatch, Kind, Plan, ProgramId};
-use std::cell::RefCell;
+use rayon::ThreadPool;
+use std::cell::{RefCell, RefMut};
+use std::sync::Arc;
 
 /// Which of a kernel's compiled twins a float type uses.
 pub trait Twin: Real {
@@ -30,10 +32,11 @@ pub struct Cpu<T> {
     cells: Vec<RefCell<Cells<T>>>,
     bound: Vec<Vec<Vec<usize>>>,
     row: Vec<u32>,
+    threads: Option<Arc<ThreadPool>>,
 }
 
 impl<T: Twin> Cpu<T> {
-    /// Allocates the plan's buffers, all zeros.
+    /// Allocates the plan's buffers, all zeros. It computes on the thread that calls it.
     pub fn new(plan: Plan) -> Self {
         let cells = plan.buffers.iter().map(|b| match b.kind {
             Kind::F32 => Cells::Real(vec![T::zero(); b.len]),
@@ -42,27 +45,33 @@ impl<T: Twin> Cpu<T> {
         let cells = cells.map(RefCell::new).collect();
         let bound = |d: &Dispatch| d.args.iter().map(|b| b.0).collect();
         let bound = plan.programs.iter().map(|p| p.dispatches.iter().map(bound).collect()).collect();
-        Cpu { plan, cells, bound, row: Vec::new() }
+        Cpu { plan, cells, bound, row: Vec::new(), threads: None }
+    }
+
+    /// Computes on these threads. The results are the same, to the bit.
+    pub fn on(self, threads: Option<Arc<ThreadPool>>) -> Self {
+        Cpu { threads, ..self }
     }
 
     /// The numbers of a buffer in the executor's own type.
     pub fn values(&self, buf: Buf) -> Vec<T> {
-        match &*self.cells[buf.0].borrow() {
-            Cells::Real(v) => v.clone(),
+        self.numbers_of(buf).to_vec()
+    }
+
+    fn numbers_of(&self, buf: Buf) -> RefMut<'_, Vec<T>> {
+        RefMut::map(self.cells[buf.0].borrow_mut(), |cells| match cells {
+            Cells::Real(v) => v,
             Cells::Word(_) => panic!("`{}` holds words", self.plan.buffer(buf).name),
-        }
+        })
     }
 
     /// Overwrites one number of a buffer in the executor's own type: what finite differences need.
     pub fn set(&mut self, buf: Buf, at: usize, value: T) {
-        match self.cells[buf.0].get_mut() {
-            Cells::Real(v) => v[at] = value,
-            Cells::Word(_) => panic!("`{}` holds words", self.plan.buffer(buf).name),
-        }
+        self.numbers_of(buf)[at] = value;
     }
 
-    fn words_of(&self, buf: Buf) -> std::cell::RefMut<'_, Vec<u32>> {
-        std::cell::RefMut::map(self.cells[buf.0].borrow_mut(), |cells| match cells {
+    fn words_of(&self, buf: Buf) -> RefMut<'_, Vec<u32>> {
+        RefMut::map(self.cells[buf.0].borrow_mut(), |cells| match cells {
             Cells::Word(v) => v,
             Cells::Real(_) => panic!("`{}` holds numbers", self.plan.buffer(buf).name),
         })
@@ -80,19 +89,33 @@ impl<T: Twin> Cpu<T> {
         self.row = row;
     }
 
-    /// Runs a dispatch; hands out which of its arguments it writes.
-    fn call(&self, program: ProgramId, dispatch: usize) -> Vec<bool> {
+    /// Runs a dispatch; hands out what it was given, which knows what of it was written.
+    fn call(&self, program: ProgramId, dispatch: usize) -> Args<'_, T> {
         let d = &self.plan.program(program).dispatches[dispatch];
         let args = Args::new(&self.cells, &self.bound[program.0][dispatch], &self.plan.formulas);
         T::call(d.kernel, &d.words, &Step::of_row(&self.row), &args);
-        (0..d.args.len()).map(|i| args.is_written(i)).collect()
+        args
+    }
+
+    /// The steps of a table that was written, one after the other.
+    fn steps(&mut self, program: ProgramId, steps: usize) {
+        for _ in 0..steps {
+            self.take_row();
+            for dispatch in 0..self.plan.program(program).dispatches.len() {
+                self.call(program, dispatch);
+            }
+        }
     }
 
     /// Runs one step of a program; hands out, for each dispatch, which of its arguments it writes.
     pub fn trace(&mut self, program: ProgramId, table: &[u32]) -> Result<Vec<Vec<bool>>> {
         self.write_words(Plan::STEPS, 0, table)?;
         self.take_row();
-        Ok((0..self.plan.program(program).dispatches.len()).map(|dispatch| self.call(program, dispatch)).collect())
+        let written = |dispatch: usize| {
+            let args = self.call(program, dispatch);
+            (0..self.bound[program.0][dispatch].len()).map(|i| args.is_written(i)).collect()
+        };
+        Ok((0..self.plan.program(program).dispatches.len()).map(written).collect())
     }
 }
 
@@ -107,9 +130,7 @@ impl<T: Twin> Executor for Cpu<T> {
     }
 
     fn write(&mut self, buf: Buf, at: usize, values: &[f32]) -> Result<()> {
-        for (i, &value) in values.iter().enumerate() {
-            self.set(buf, at + i, T::of(value));
-        }
+        self.numbers_of(buf)[at..at + values.len()].iter_mut().zip(values).for_each(|(to, &from)| *to = T::of(from));
         Ok(())
     }
 
@@ -118,11 +139,11 @@ impl<T: Twin> Executor for Cpu<T> {
     }
 
     fn read(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f32>> {
-        Ok(self.values(buf)[at..at + len].iter().map(|v| v.wide() as f32).collect())
+        Ok(self.numbers_of(buf)[at..at + len].iter().map(|v| v.wide() as f32).collect())
     }
 
     fn read_wide(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f64>> {
-        Ok(self.values(buf)[at..at + len].iter().map(|v| v.wide()).collect())
+        Ok(self.numbers_of(buf)[at..at + len].iter().map(|v| v.wide()).collect())
     }
 
     fn copy(&mut self, from: Buf, to: Buf, at: usize, len: usize) -> Result<()> {
@@ -136,11 +157,10 @@ impl<T: Twin> Executor for Cpu<T> {
 
     fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
         self.write_words(Plan::STEPS, 0, table)?;
-        for _ in 0..Step::rows_in(table, self.plan.members) {
-            self.take_row();
-            for dispatch in 0..self.plan.program(program).dispatches.len() {
-                self.call(program, dispatch);
-            }
+        let steps = Step::rows_in(table, self.plan.members);
+        match self.threads.clone() {
+            Some(threads) => threads.install(|| self.steps(program, steps)),
+            None => self.steps(program, steps),
         }
         Ok(())
     }

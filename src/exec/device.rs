@@ -5,7 +5,9 @@ use super::{Executor, cpu::Cpu};
 use crate::error::Error;
 use crate::error::Result;
 use crate::plan::Plan;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fmt;
+use std::sync::Arc;
 
 /// What the user asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,7 +118,8 @@ pub struct OpenDevice {
 
 #[derive(Debug, Clone)]
 enum How {
-    Cpu,
+    /// On these threads; on the caller's alone where there are none.
+    Cpu(Option<Arc<ThreadPool>>),
     #[cfg(feature = "gpu")]
     Gpu(super::gpu::Context),
 }
@@ -125,7 +128,33 @@ impl OpenDevice {
     /// The CPU path, and the reason why.
     pub(crate) fn cpu(why: &str) -> Self {
         let info = DeviceInfo { name: "CPU path".into(), backend: "cpu".into(), kind: DeviceType::Cpu, driver: String::new() };
-        OpenDevice { info, why: why.to_string(), how: How::Cpu }
+        OpenDevice { info, why: why.to_string(), how: How::Cpu(pool(0)) }
+    }
+
+    /// Computes on so many threads, where it is the CPU path; unless told, on as many as the process may use, or as the environment's
+    /// `RAYON_NUM_THREADS` says. Results are the same for any number, to the bit.
+    ///
+    /// ```
+    /// use gradus::Device;
+    /// let device = Device::Cpu.open()?.with_threads(1);
+    /// assert_eq!(device.info().backend, "cpu");
+    /// # Ok::<(), gradus::Error>(())
+    /// ```
+    pub fn with_threads(self, threads: usize) -> Self {
+        match self.how {
+            How::Cpu(_) => OpenDevice { how: How::Cpu(pool(threads)), ..self },
+            #[cfg(feature = "gpu")]
+            How::Gpu(_) => self,
+        }
+    }
+
+    /// How many threads compute; on a GPU none.
+    pub fn threads(&self) -> usize {
+        match &self.how {
+            How::Cpu(threads) => threads.as_ref().map_or(1, |threads| threads.current_num_threads()),
+            #[cfg(feature = "gpu")]
+            How::Gpu(_) => 0,
+        }
     }
 
     /// A GPU, and the reason why.
@@ -149,9 +178,16 @@ impl OpenDevice {
     /// [`crate::Error::Device`] when the adapter can't hold the plan: the message has the numbers.
     pub fn executor(&self, plan: Plan) -> Result<Box<dyn Executor>> {
         match &self.how {
-            How::Cpu => Ok(Box::new(Cpu::<f32>::new(plan))),
+            How::Cpu(threads) => Ok(Box::new(Cpu::<f32>::new(plan).on(threads.clone()))),
             #[cfg(feature = "gpu")]
             How::Gpu(context) => Ok(Box::new(super::gpu::Gpu::new(context.clone(), plan)?)),
         }
     }
+}
+
+/// A pool of threads, 0 for as many as there are; none for one thread, or where the system gives none.
+fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
+    let name = |n: usize| format!("gradus {n}");
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok()?;
+    (pool.current_num_threads() > 1).then(|| Arc::new(pool))
 }

@@ -13,6 +13,7 @@ use crate::formula::{Formulas, Pointwise, SlopeOf, Uses};
 use crate::hyper::Hyper;
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, HARD, Inputs};
+use crate::parallel::in_vectors;
 use crate::params;
 use crate::plan::padded;
 use std::fmt;
@@ -106,13 +107,13 @@ impl<F: Formula> Pointwise for Filled<F> {
         F::SLOPE_OF
     }
     fn value32(&self, cells: &mut [f32]) {
-        cells.iter_mut().for_each(|z| *z = F::value(*z, self.parameter));
+        in_vectors(|| cells.iter_mut().for_each(|z| *z = F::value(*z, self.parameter)));
     }
     fn value64(&self, cells: &mut [f64]) {
         cells.iter_mut().for_each(|z| *z = F::value(*z, f64::from(self.parameter)));
     }
     fn slope32(&self, delta: &mut [f32], source: &[f32]) {
-        delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, self.parameter));
+        in_vectors(|| delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, self.parameter)));
     }
     fn slope64(&self, delta: &mut [f64], source: &[f64]) {
         delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, f64::from(self.parameter)));

@@ -1,13 +1,13 @@
 //! The error behind a dense layer: `g[m, r, k] = ( Σₙ δ[m, r, n] · W[m, n, k] ) · σ'(z[m, r, k])`, σ that of the layer before.
 
-use super::dense_forward::{view, view_mut};
 use crate::formula::Uses;
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Suits, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
 use crate::kernels::template;
+use crate::matmul::Matrix;
+use crate::parallel::over_members;
 use crate::params;
-use ndarray::linalg::general_mat_mul;
 
 params! {
     /// Arguments: δ `[members, rows, 4·outputs4]`, the arena of parameters, a and g `[members, rows, 4·inputs4]`.
@@ -58,21 +58,19 @@ impl Kernel for DenseDelta {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (delta, params, source, mut g) = (args.real(0), args.real(1), args.real(2), args.real_mut(3));
+        let (delta, params, source, mut g) = (&*args.real(0), &*args.real(1), &*args.real(2), args.real_mut(3));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        for member in 0..self.members as usize {
-            let weight = &params[4 * (member * self.arena4 as usize + self.weight4 as usize)..][..outputs * inputs];
-            let delta = &delta[member * self.rows as usize * stride..][..step.rows * stride];
-            let live = member * self.rows as usize * inputs..(member * self.rows as usize + step.rows) * inputs;
-            general_mat_mul(
-                T::one(),
-                &view(delta, [step.rows, outputs], stride),
-                &view(weight, [outputs, inputs], inputs),
-                T::zero(),
-                &mut view_mut(&mut g[live.clone()], [step.rows, inputs], inputs),
-            );
-            args.slope(self.kind, &mut g[live.clone()], &source[live]);
-        }
+        let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
+        over_members(&mut g, self.members, self.flops(), |member, g| {
+            let source = &source[member * rows * inputs..];
+            let delta = Matrix::new(&delta[member * rows * stride..], [step.rows, outputs], stride);
+            let weight = Matrix::new(&params[member * arena + 4 * self.weight4 as usize..], [outputs, inputs], inputs);
+            T::product(delta, weight, &mut g[..step.rows * inputs], inputs, &|row, g| {
+                if let Some(activation) = activation {
+                    T::slope(activation, g, &source[row * inputs..][..inputs]);
+                }
+            });
+        });
     }
 
     fn cases() -> Vec<Case> {

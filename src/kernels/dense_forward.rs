@@ -5,9 +5,9 @@ use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
 use crate::kernels::template;
+use crate::matmul::Matrix;
+use crate::parallel::over_members;
 use crate::params;
-use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder as _};
 
 params! {
     /// The layer. Arguments: x `[members, rows, 4·inputs4]`, the arena of parameters, a `[members, rows, 4·outputs4]`.
@@ -62,28 +62,24 @@ impl Kernel for DenseForward {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (x, params, mut a) = (args.real(0), args.real(1), args.real_mut(2));
+        let (x, params, mut a) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        for member in 0..self.members as usize {
-            let arena = &params[4 * member * self.arena4 as usize..];
-            let x = &x[member * self.rows as usize * inputs..][..step.rows * inputs];
-            let a = &mut a[member * self.rows as usize * stride..][..step.rows * stride];
-            let weight = &arena[4 * self.weight4 as usize..][..outputs * inputs];
-            general_mat_mul(
-                T::one(),
-                &view(x, [step.rows, inputs], inputs),
-                &view(weight, [outputs, inputs], inputs).t(),
-                T::zero(),
-                &mut view_mut(a, [step.rows, outputs], stride),
-            );
-            for row in a.chunks_exact_mut(stride) {
+        let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
+        over_members(&mut a, self.members, self.flops(), |member, a| {
+            let arena = &params[member * arena..][..arena];
+            let bias = &arena[4 * self.bias4 as usize..];
+            let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);
+            let weight = Matrix::new(&arena[4 * self.weight4 as usize..], [outputs, inputs], inputs);
+            T::product(x, weight.t(), &mut a[..step.rows * stride], stride, &|_, row| {
                 if self.has_bias != 0 {
-                    row.iter_mut().zip(&arena[4 * self.bias4 as usize..][..outputs]).for_each(|(z, &b)| *z += b);
+                    row[..outputs].iter_mut().zip(bias).for_each(|(z, &b)| *z += b);
                 }
-                args.activate(self.kind, &mut row[..outputs]);
+                if let Some(activation) = activation {
+                    T::activate(activation, &mut row[..outputs]);
+                }
                 row[outputs..].fill(T::zero());
-            }
-        }
+            });
+        });
     }
 
     fn cases() -> Vec<Case> {
@@ -117,14 +113,4 @@ impl Kernel for DenseForward {
         }
         all
     }
-}
-
-/// A matrix in a slice whose rows lie `stride` apart.
-pub(super) fn view<T>(cells: &[T], shape: [usize; 2], stride: usize) -> ArrayView2<'_, T> {
-    ArrayView2::from_shape(shape.strides([stride, 1]), cells).expect("the slice holds the matrix")
-}
-
-/// A matrix to write in a slice whose rows lie `stride` apart.
-pub(super) fn view_mut<T>(cells: &mut [T], shape: [usize; 2], stride: usize) -> ArrayViewMut2<'_, T> {
-    ArrayViewMut2::from_shape(shape.strides([stride, 1]), cells).expect("the slice holds the matrix")
 }

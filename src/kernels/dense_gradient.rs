@@ -1,11 +1,11 @@
 //! The gradients of a dense layer: `∂C/∂W[m, n, k] = Σᵣ δ[m, r, n] · x[m, r, k]`, `∂C/∂b[m, n] = Σᵣ δ[m, r, n]`.
 
-use super::dense_forward::{view, view_mut};
 use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
 use crate::kernels::cases::{self, Dense, Inputs};
 use crate::kernels::template;
+use crate::matmul::Matrix;
+use crate::parallel::over_members;
 use crate::params;
-use ndarray::linalg::general_mat_mul;
 
 params! {
     /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients.
@@ -57,19 +57,14 @@ impl Kernel for DenseGradient {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (delta, x, mut grads) = (args.real(0), args.real(1), args.real_mut(2));
+        let (delta, x, mut grads) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        for member in 0..self.members as usize {
-            let delta = &delta[member * self.rows as usize * stride..][..step.rows * stride];
-            let x = &x[member * self.rows as usize * inputs..][..step.rows * inputs];
-            let arena = &mut grads[4 * member * self.arena4 as usize..];
-            general_mat_mul(
-                T::one(),
-                &view(delta, [step.rows, outputs], stride).t(),
-                &view(x, [step.rows, inputs], inputs),
-                T::zero(),
-                &mut view_mut(&mut arena[4 * self.weight4 as usize..][..outputs * inputs], [outputs, inputs], inputs),
-            );
+        let rows = self.rows as usize;
+        over_members(&mut grads, self.members, self.flops(), |member, arena| {
+            let delta = &delta[member * rows * stride..][..step.rows * stride];
+            let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);
+            let gradient = &mut arena[4 * self.weight4 as usize..][..outputs * inputs];
+            T::product(Matrix::new(delta, [step.rows, outputs], stride).t(), x, gradient, inputs, &|_, _| {});
             if self.has_bias != 0 {
                 let bias = &mut arena[4 * self.bias4 as usize..][..stride];
                 bias.fill(T::zero());
@@ -77,7 +72,7 @@ impl Kernel for DenseGradient {
                     bias.iter_mut().zip(row).for_each(|(b, &d)| *b += d);
                 }
             }
-        }
+        });
     }
 
     fn cases() -> Vec<Case> {

@@ -2,6 +2,7 @@
 
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
+use crate::parallel::{in_vectors, over_rows};
 use crate::params;
 
 /// Elements that one partial sum is over.
@@ -91,17 +92,14 @@ impl Kernel for NormPartials {
     }
 
     fn cpu<T: Real>(&self, _: &Step<'_>, args: &Args<'_, T>) {
-        let (grads, mut partials) = (args.real(0), args.real_mut(1));
-        let arenas = grads.chunks(4 * self.arena4 as usize).zip(partials.chunks_mut(self.partials as usize));
-        for (arena, partials) in arenas.take(self.members as usize) {
-            for (chunk, partial) in arena.chunks(CHUNK).zip(partials) {
-                // sixteen sums side by side: a processor adds them at a time, and they round less than one
-                let mut lanes = [T::zero(); 16];
-                for group in chunk.chunks_exact(16) {
-                    lanes.iter_mut().zip(group).for_each(|(sum, &g)| *sum += g * g);
+        let (grads, mut partials) = (&*args.real(0), args.real_mut(1));
+        for (m, partials) in partials.chunks_exact_mut(self.partials as usize).enumerate().take(self.members as usize) {
+            let arena = &grads[m * 4 * self.arena4 as usize..][..4 * self.arena4 as usize];
+            over_rows(partials, 1, 1, 2 * arena.len(), |first, partials| {
+                for (chunk, partial) in arena.chunks(CHUNK).skip(first).zip(partials) {
+                    *partial = in_vectors(|| squares(chunk));
                 }
-                *partial = lanes.into_iter().fold(T::zero(), |sum, lane| sum + lane);
-            }
+            });
         }
     }
 
@@ -118,6 +116,16 @@ impl Kernel for NormPartials {
             })
             .collect()
     }
+}
+
+/// Sixteen sums side by side: a processor adds them at a time, and they round less than one.
+#[inline(always)]
+fn squares<T: Real>(chunk: &[T]) -> T {
+    let mut lanes = [T::zero(); 16];
+    for group in chunk.as_chunks::<16>().0 {
+        lanes.iter_mut().zip(group).for_each(|(sum, &g)| *sum += g * g);
+    }
+    lanes.into_iter().fold(T::zero(), |sum, lane| sum + lane)
 }
 
 /// Lengths of arenas (multiples of 64) and members.

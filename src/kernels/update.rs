@@ -7,6 +7,7 @@ use crate::hyper::{Hyper, Range};
 use crate::kernel::{Args, Case, CaseData, Kernel, KernelInfo, Params, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
 use crate::kernels::finish::{APPLY, SCALARS};
+use crate::parallel::{in_vectors, over};
 use crate::params;
 use crate::plan::row_of;
 
@@ -35,7 +36,7 @@ pub(crate) trait Rule: 'static {
     const DECAY: f64 = 0.0;
     /// Statements that set `w` and the states at `at`, given `g`, `lr`, `c1`, `c2`.
     const WGSL: &'static str;
-    /// The twin: sets the states, and hands out the new weight.
+    /// The twin: sets the states, and hands out the new weight. Inlined, so that it is compiled for the vectors at hand.
     fn step<T: Real>(of: &Given<T>, g: T, w: T, first: &mut T, second: &mut T) -> T;
     /// Two numbers for step `t` (from 1), worked out in `f64` of the hyper-parameters as the device has them.
     fn corrections(_: &[f64], _: u64) -> [f64; 2] {
@@ -54,6 +55,7 @@ impl Rule for SgdRule {
     const DOC: &'static str = "`w ← w − α·g`. Robbins and Monro 1951. PyTorch has no default rate, Keras 1e-2.";
     const LR: f64 = 1e-2;
     const WGSL: &'static str = "w -= lr * g;";
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, _: &mut T, _: &mut T) -> T {
         w - of.lr * g
     }
@@ -68,6 +70,7 @@ impl Rule for MomentumRule {
     const KEYS: &'static [Hyper] = &[MOMENTUM];
     const STATES: &'static [&'static str] = &["velocity"];
     const WGSL: &'static str = "let v = momentum * first[at] + g; first[at] = v; w -= lr * v;";
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, v: &mut T, _: &mut T) -> T {
         *v = of.h[0] * *v + g;
         w - of.lr * *v
@@ -83,6 +86,7 @@ impl Rule for NesterovRule {
     const KEYS: &'static [Hyper] = &[MOMENTUM];
     const STATES: &'static [&'static str] = &["velocity"];
     const WGSL: &'static str = "let v = momentum * first[at] + g; first[at] = v; w -= lr * (g + momentum * v);";
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, v: &mut T, _: &mut T) -> T {
         *v = of.h[0] * *v + g;
         w - of.lr * (g + of.h[0] * *v)
@@ -98,15 +102,18 @@ impl Rule for AdamRule {
     const KEYS: &'static [Hyper] = &[BETA1, BETA2, EPSILON];
     const STATES: &'static [&'static str] = &["mean", "square"];
     const WGSL: &'static str = "let m = beta1 * first[at] + (1.0 - beta1) * g; let v = beta2 * second[at] + (1.0 - beta2) * g * g; \
-        first[at] = m; second[at] = v; w -= lr * (m / c1) / (sqrt(v / c2) + epsilon);";
+        first[at] = m; second[at] = v; w -= lr * c1 * m / (sqrt(v) * c2 + epsilon);";
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, m: &mut T, v: &mut T) -> T {
         let [beta1, beta2, epsilon] = of.h;
         *m = beta1 * *m + (T::one() - beta1) * g;
         *v = beta2 * *v + (T::one() - beta2) * g * g;
-        w - of.lr * (*m / of.c1) / ((*v / of.c2).sqrt() + epsilon)
+        w - of.lr * of.c1 * *m / (v.sqrt() * of.c2 + epsilon)
     }
+    // 1/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ): factors, so that an element needs one division
     fn corrections(h: &[f64], t: u64) -> [f64; 2] {
-        [h[0], h[1]].map(|beta| 1.0 - beta.powf(t as f64))
+        let [first, second] = [h[0], h[1]].map(|beta| 1.0 - beta.powf(t as f64));
+        [1.0 / first, 1.0 / second.sqrt()]
     }
 }
 
@@ -120,6 +127,7 @@ impl Rule for AdamWRule {
     const STATES: &'static [&'static str] = &["mean", "square"];
     const DECAY: f64 = 0.01;
     const WGSL: &'static str = AdamRule::WGSL;
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, m: &mut T, v: &mut T) -> T {
         AdamRule::step(of, g, w, m, v)
     }
@@ -138,6 +146,7 @@ impl Rule for RmsPropRule {
         &[Hyper { name: "rho", default: 0.99, range: Range::Share, doc: "the share of the old mean of squares that stays" }, EPSILON];
     const STATES: &'static [&'static str] = &["square"];
     const WGSL: &'static str = "let v = rho * first[at] + (1.0 - rho) * g * g; first[at] = v; w -= lr * g / (sqrt(v) + epsilon);";
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, v: &mut T, _: &mut T) -> T {
         let [rho, epsilon, _] = of.h;
         *v = rho * *v + (T::one() - rho) * g * g;
@@ -154,6 +163,7 @@ impl Rule for AdagradRule {
     const KEYS: &'static [Hyper] = &[Hyper { default: 1e-10, ..EPSILON }];
     const STATES: &'static [&'static str] = &["sum of squares"];
     const WGSL: &'static str = "let v = first[at] + g * g; first[at] = v; w -= lr * g / (sqrt(v) + epsilon);";
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, v: &mut T, _: &mut T) -> T {
         *v += g * g;
         w - of.lr * g / (v.sqrt() + of.h[0])
@@ -170,6 +180,7 @@ impl Rule for LionRule {
     const STATES: &'static [&'static str] = &["mean"];
     const WGSL: &'static str =
         "let m = first[at]; w -= lr * sign(beta1 * m + (1.0 - beta1) * g); first[at] = beta2 * m + (1.0 - beta2) * g;";
+    #[inline(always)]
     fn step<T: Real>(of: &Given<T>, g: T, w: T, m: &mut T, _: &mut T) -> T {
         let [beta1, beta2, _] = of.h;
         let c = beta1 * *m + (T::one() - beta1) * g;
@@ -193,7 +204,7 @@ pub struct OptimizerInfo {
     pub states: &'static [&'static str],
     /// Decoupled decay when nothing is said.
     pub decay: f64,
-    /// Two numbers for step `t` (from 1): Adam's bias corrections.
+    /// Two factors for step `t` (from 1): Adam's bias corrections.
     pub corrections: fn(&[f64], u64) -> [f64; 2],
     /// The kernel's row.
     pub kernel: &'static KernelInfo,
@@ -230,45 +241,69 @@ fn entry<R: Rule>() -> String {
     text.replace("fn update(", &format!("fn {}(", R::NAME)).replace("    // rule\n", &format!("{keys}    {}\n", R::WGSL))
 }
 
+/// What the twin needs beside the arenas: the clip factor, and λ of either decay where elements decay.
+struct Frame<'a, T> {
+    coef: T,
+    of: Given<T>,
+    decays: Option<&'a [T]>,
+    l2: T,
+    decoupled: T,
+}
+
+impl<T: Real> Frame<'_, T> {
+    /// Gradient and weight of element `i`, as the rule gets them.
+    #[inline(always)]
+    fn given(&self, i: usize, g: T, w: T) -> (T, T) {
+        match self.decays {
+            Some(decays) => (self.coef * g + self.l2 * decays[i] * w, w - self.of.lr * self.decoupled * decays[i] * w),
+            None => (self.coef * g, w),
+        }
+    }
+}
+
 fn twin<T: Real, R: Rule>(shape: &Shape, args: &Args<'_, T>) {
-    let (s, grads, mut params, decays) = (args.real(0), args.real(1), args.real_mut(2), args.real(3));
+    let (scalars, grads, mut params, decays) = (args.real(0), &*args.real(1), args.real_mut(2), &*args.real(3));
     let arena = 4 * shape.arena4 as usize;
-    let [l2, decoupled] = [shape.l2, shape.decoupled].map(T::of);
     let decaying = shape.l2 != 0.0 || shape.decoupled != 0.0;
-    let mut states: Vec<_> = (0..R::STATES.len()).map(|i| args.real_mut(4 + i)).collect();
+    let [mut first, mut second] = [0, 1].map(|i| (i < R::STATES.len()).then(|| args.real_mut(4 + i)));
     for m in 0..shape.members as usize {
-        let s = &s[SCALARS * m..][..SCALARS];
+        let s = &scalars[SCALARS * m..][..SCALARS];
         if s[APPLY] == T::zero() {
             continue;
         }
-        let (coef, of) = (s[0], Given { lr: s[1], c1: s[2], c2: s[3], h: shape.h.map(T::of) });
+        let of = Given { lr: s[1], c1: s[2], c2: s[3], h: shape.h.map(T::of) };
+        let frame = Frame { coef: s[0], of, decays: None, l2: T::of(shape.l2), decoupled: T::of(shape.decoupled) };
         let part = m * arena..(m + 1) * arena;
-        let decayed = |i: usize, g: T, w: T| match decaying {
-            true => (coef * g + l2 * decays[i] * w, w - of.lr * decoupled * decays[i] * w),
-            false => (coef * g, w),
-        };
-        let weights = params[part.clone()].iter_mut().zip(&grads[part.clone()]).enumerate();
-        let mut none = T::zero();
-        match &mut states[..] {
-            [] => {
-                for (i, (w, &g)) in weights {
-                    let (g, kept) = decayed(i, g, *w);
-                    *w = R::step(&of, g, kept, &mut none, &mut T::zero());
-                }
-            }
-            [first] => {
-                for ((i, (w, &g)), first) in weights.zip(&mut first[part]) {
-                    let (g, kept) = decayed(i, g, *w);
-                    *w = R::step(&of, g, kept, first, &mut none);
-                }
-            }
-            [first, second, ..] => {
-                for (((i, (w, &g)), first), second) in weights.zip(&mut first[part.clone()]).zip(&mut second[part]) {
-                    let (g, kept) = decayed(i, g, *w);
-                    *w = R::step(&of, g, kept, first, second);
-                }
-            }
-        }
+        let grads = &grads[part.clone()];
+        let [first, second] = [&mut first, &mut second].map(|state| match state {
+            Some(state) => &mut state[part.clone()],
+            None => &mut [],
+        });
+        over([&mut params[part.clone()], first, second], 16, 16 * arena, &|from, arenas: [&mut [T]; 3]| {
+            let run = from..from + arenas[0].len();
+            let frame = Frame { decays: decaying.then(|| &decays[run.clone()]), ..frame };
+            in_vectors(|| update::<T, R>(&frame, &grads[run], arenas));
+        });
+    }
+}
+
+/// The rule, element by element.
+#[inline(always)]
+fn update<T: Real, R: Rule>(frame: &Frame<'_, T>, grads: &[T], [params, first, second]: [&mut [T]; 3]) {
+    let weights = params.iter_mut().zip(grads).enumerate();
+    match R::STATES.len() {
+        0 => weights.for_each(|(i, (w, &g))| {
+            let (g, kept) = frame.given(i, g, *w);
+            *w = R::step(&frame.of, g, kept, &mut T::zero(), &mut T::zero());
+        }),
+        1 => weights.zip(first).for_each(|((i, (w, &g)), first)| {
+            let (g, kept) = frame.given(i, g, *w);
+            *w = R::step(&frame.of, g, kept, first, &mut T::zero());
+        }),
+        _ => weights.zip(first).zip(second).for_each(|(((i, (w, &g)), first), second)| {
+            let (g, kept) = frame.given(i, g, *w);
+            *w = R::step(&frame.of, g, kept, first, second);
+        }),
     }
 }
 

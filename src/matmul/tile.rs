@@ -1,0 +1,218 @@
+//! The innermost part of a product: tiles of C that stay in registers while k runs.
+
+use super::{Finish, Matrix, pack::Right};
+use pulp::{Arch, Simd, WithSimd};
+use std::cell::Cell;
+
+/// Rows of a tile.
+pub(super) const ROWS: usize = 6;
+/// Vectors of a row of a tile, where there are 32 registers, and where there are fewer.
+const VECTORS: usize = 4;
+const FEW_VECTORS: usize = 2;
+/// Rows of C that are finished before the next: their part of A stays in the nearest caches.
+const BLOCK_ROWS: usize = 8 * ROWS;
+/// How far k runs before the next tile: that much of a panel stays in the second cache.
+const BLOCK_DEPTH: usize = 512;
+
+/// Columns of a panel and lanes of a vector on this processor.
+pub(super) fn panel_width() -> [usize; 2] {
+    struct Width;
+    impl WithSimd for Width {
+        type Output = [usize; 2];
+        fn with_simd<S: Simd>(self, _: S) -> [usize; 2] {
+            let vectors = if S::REGISTER_COUNT >= 32 { VECTORS } else { FEW_VECTORS };
+            [vectors * S::F32_LANES, S::F32_LANES]
+        }
+    }
+    Arch::new().dispatch(Width)
+}
+
+/// `C = A·B` for the rows of C that there are, `finish` on each.
+pub(super) fn multiply(a: Matrix<'_, f32>, right: &Right<'_>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
+    Arch::new().dispatch(Task { a, right, c, stride, finish });
+}
+
+struct Task<'a> {
+    a: Matrix<'a, f32>,
+    right: &'a Right<'a>,
+    c: &'a mut [f32],
+    stride: usize,
+    finish: Finish<'a, f32>,
+}
+
+thread_local! {
+    /// Room for a block of a left side that lies in columns.
+    static LEFT: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Task { a, right, c, stride, finish } = self;
+        let mut block = LEFT.take();
+        for (number, c) in c.chunks_mut(BLOCK_ROWS * stride).enumerate() {
+            let first = number * BLOCK_ROWS;
+            let rows = c.len() / stride;
+            for k0 in (0..a.cols).step_by(BLOCK_DEPTH) {
+                let depth = BLOCK_DEPTH.min(a.cols - k0);
+                if a.col == 1 {
+                    let left = InRows { cells: &a.cells[first * a.row + k0..], stride: a.row };
+                    tiles(simd, left, rows, right, k0, depth, c, stride);
+                } else {
+                    pack_columns(&a.cells[k0 * a.col + first..], a.col, rows, depth, &mut block);
+                    tiles(simd, InPanels { cells: &block }, rows, right, k0, depth, c, stride);
+                }
+            }
+            c.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(first + row, cells));
+        }
+        LEFT.set(block);
+    }
+}
+
+/// Copies `rows` rows of a left side that lies in columns (`A(i, k) = cells[k·stride + i]`) into panels of `ROWS`: `[panel][k][row]`.
+fn pack_columns(cells: &[f32], stride: usize, rows: usize, depth: usize, block: &mut Vec<f32>) {
+    block.resize(BLOCK_ROWS * BLOCK_DEPTH, 0.0);
+    for k in 0..depth {
+        let column = &cells[k * stride..][..rows];
+        let (whole, rest) = column.as_chunks::<ROWS>();
+        for (panel, group) in whole.iter().enumerate() {
+            block[(panel * depth + k) * ROWS..][..ROWS].copy_from_slice(group);
+        }
+        if !rest.is_empty() {
+            block[(whole.len() * depth + k) * ROWS..][..rest.len()].copy_from_slice(rest);
+        }
+    }
+}
+
+/// The left side of a block: how a tile gets at its rows.
+trait Left: Copy {
+    /// `M` rows from row `first` on.
+    type Cut<const M: usize>: Copy;
+    fn cut<const M: usize>(self, first: usize, depth: usize) -> Self::Cut<M>;
+    /// Their elements at k.
+    fn at<const M: usize>(cut: Self::Cut<M>, k: usize) -> [f32; M];
+}
+
+/// Rows as they lie in the matrix.
+#[derive(Clone, Copy)]
+struct InRows<'a> {
+    cells: &'a [f32],
+    stride: usize,
+}
+
+impl<'a> Left for InRows<'a> {
+    type Cut<const M: usize> = [&'a [f32]; M];
+
+    #[inline(always)]
+    fn cut<const M: usize>(self, first: usize, depth: usize) -> [&'a [f32]; M] {
+        std::array::from_fn(|row| &self.cells[(first + row) * self.stride..][..depth])
+    }
+
+    #[inline(always)]
+    fn at<const M: usize>(cut: [&'a [f32]; M], k: usize) -> [f32; M] {
+        std::array::from_fn(|row| cut[row][k])
+    }
+}
+
+/// Rows as [`pack_columns`] left them.
+#[derive(Clone, Copy)]
+struct InPanels<'a> {
+    cells: &'a [f32],
+}
+
+impl<'a> Left for InPanels<'a> {
+    type Cut<const M: usize> = &'a [[f32; ROWS]];
+
+    #[inline(always)]
+    fn cut<const M: usize>(self, first: usize, depth: usize) -> &'a [[f32; ROWS]] {
+        self.cells[first * depth..][..ROWS * depth].as_chunks().0
+    }
+
+    #[inline(always)]
+    fn at<const M: usize>(cut: &'a [[f32; ROWS]], k: usize) -> [f32; M] {
+        let rows = &cut[k];
+        std::array::from_fn(|row| rows[row])
+    }
+}
+
+/// All tiles of a block of rows: `C += A·B` for the k from `k0` on, `C = A·B` where that is the first.
+#[expect(clippy::too_many_arguments, reason = "inner loop of one function")]
+#[inline(always)]
+fn tiles<S: Simd, A: Left>(simd: S, a: A, rows: usize, right: &Right<'_>, k0: usize, depth: usize, c: &mut [f32], stride: usize) {
+    for column in (0..right.cols).step_by(right.panel) {
+        let (b, step) = right.rows(column, k0);
+        let width = right.panel.min(right.cols - column);
+        for row in (0..rows).step_by(ROWS) {
+            let of = Tile { b, step, adds: k0 > 0, width };
+            let c = &mut c[row * stride + column..];
+            match width.div_ceil(S::F32_LANES) {
+                1 => of.tall::<S, A, 1>(simd, a, row, rows, depth, c, stride),
+                2 => of.tall::<S, A, 2>(simd, a, row, rows, depth, c, stride),
+                3 => of.tall::<S, A, 3>(simd, a, row, rows, depth, c, stride),
+                _ if S::REGISTER_COUNT >= 32 => of.tall::<S, A, VECTORS>(simd, a, row, rows, depth, c, stride),
+                _ => of.tall::<S, A, FEW_VECTORS>(simd, a, row, rows, depth, c, stride),
+            }
+        }
+    }
+}
+
+/// What tiles of all heights need.
+#[derive(Clone, Copy)]
+struct Tile<'a> {
+    /// The panel, from the first k on.
+    b: &'a [f32],
+    /// From one k to the next.
+    step: usize,
+    /// Whether the tile is added to what is there.
+    adds: bool,
+    width: usize,
+}
+
+impl Tile<'_> {
+    /// The tile at a row, as tall as there are rows.
+    #[expect(clippy::too_many_arguments, reason = "inner loop of one function")]
+    #[inline(always)]
+    fn tall<S: Simd, A: Left, const N: usize>(self, simd: S, a: A, row: usize, rows: usize, depth: usize, c: &mut [f32], stride: usize) {
+        match rows - row {
+            1 => self.run::<S, A, 1, N>(simd, a, row, depth, c, stride),
+            2 => self.run::<S, A, 2, N>(simd, a, row, depth, c, stride),
+            3 => self.run::<S, A, 3, N>(simd, a, row, depth, c, stride),
+            4 => self.run::<S, A, 4, N>(simd, a, row, depth, c, stride),
+            5 => self.run::<S, A, 5, N>(simd, a, row, depth, c, stride),
+            _ => self.run::<S, A, ROWS, N>(simd, a, row, depth, c, stride),
+        }
+    }
+
+    /// `M` rows by `N` vectors.
+    #[inline(always)]
+    fn run<S: Simd, A: Left, const M: usize, const N: usize>(self, simd: S, a: A, row: usize, depth: usize, c: &mut [f32], stride: usize) {
+        let a = a.cut::<M>(row, depth);
+        let lanes = S::F32_LANES;
+        let mut sums = [[simd.splat_f32s(0.0); N]; M];
+        if self.adds {
+            for row in 0..M {
+                for vector in 0..N {
+                    sums[row][vector] = simd.partial_load_f32s(&c[row * stride..][(vector * lanes).min(self.width)..((vector + 1) * lanes).min(self.width)]);
+                }
+            }
+        }
+        for k in 0..depth {
+            let (b, _) = S::as_simd_f32s(&self.b[k * self.step..][..N * lanes]);
+            let a = A::at::<M>(a, k);
+            for row in 0..M {
+                let a = simd.splat_f32s(a[row]);
+                for vector in 0..N {
+                    sums[row][vector] = simd.mul_add_e_f32s(a, b[vector], sums[row][vector]);
+                }
+            }
+        }
+        for row in 0..M {
+            for vector in 0..N {
+                let (from, to) = ((vector * lanes).min(self.width), ((vector + 1) * lanes).min(self.width));
+                simd.partial_store_f32s(&mut c[row * stride..][from..to], sums[row][vector]);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Work on the threads and in the vectors of the CPU path.
+//!
+//! Slices are cut into runs, one for each thread of the pool that the executor runs in. Who calls says what each run does, so that how many
+//! threads there are decides how fast a result comes, never what it is.
+
+/// Operations below which another thread does not pay: waking it takes a few microseconds.
+const WORTH: usize = 1 << 20;
+
+/// How many runs pay for so many operations. One outside a pool.
+fn runs(operations: usize) -> usize {
+    match rayon::current_thread_index() {
+        None => 1,
+        Some(_) => rayon::current_num_threads().min(operations / WORTH).max(1),
+    }
+}
+
+/// Hands runs of whole rows to the threads, each with the number of its first row. Runs but the last have a multiple of `grain` rows.
+/// `operations` are those of all rows together.
+pub(crate) fn over_rows<T: Send>(
+    cells: &mut [T],
+    width: usize,
+    grain: usize,
+    operations: usize,
+    each: impl Fn(usize, &mut [T]) + Sync + Send,
+) {
+    over([cells], (grain * width).max(1), operations, &|first, [cells]: [&mut [T]; 1]| each(first / width.max(1), cells));
+}
+
+/// Hands each member's part of a buffer `[members, …]` to a thread, where all have so many operations together.
+pub(crate) fn over_members<T: Send>(cells: &mut [T], members: u32, operations: u64, each: impl Fn(usize, &mut [T]) + Sync + Send) {
+    let part = cells.len() / members as usize;
+    over_rows(cells, part, 1, operations as usize, |first, cells| {
+        cells.chunks_exact_mut(part).enumerate().for_each(|(i, cells)| each(first + i, cells));
+    });
+}
+
+/// Hands runs of several slices, all cut at the same places, to the threads, each with the number of its first element. A slice that is
+/// shorter than the first ends earlier: runs beyond its end have nothing of it.
+pub(crate) fn over<T: Send, const N: usize>(
+    slices: [&mut [T]; N],
+    grain: usize,
+    operations: usize,
+    each: &(impl Fn(usize, [&mut [T]; N]) + Sync),
+) {
+    halve(slices, 0, grain, runs(operations), each);
+}
+
+fn halve<T: Send, const N: usize>(
+    slices: [&mut [T]; N],
+    first: usize,
+    grain: usize,
+    runs: usize,
+    each: &(impl Fn(usize, [&mut [T]; N]) + Sync),
+) {
+    let len = slices.first().map_or(0, |slice| slice.len());
+    let left = (len * (runs / 2) / runs).next_multiple_of(grain);
+    if runs == 1 || left >= len {
+        return each(first, slices);
+    }
+    let mut rest: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
+    let mut n = 0;
+    let begin = slices.map(|slice| {
+        let at = left.min(slice.len());
+        let (before, behind) = slice.split_at_mut(at);
+        rest[n] = behind;
+        n += 1;
+        before
+    });
+    rayon::join(|| halve(begin, first, grain, runs / 2, each), || halve(rest, first + left, grain, runs - runs / 2, each));
+}
+
+/// Runs a loop compiled for the vectors of this processor, where it is inlined here.
+#[inline(always)]
+pub(crate) fn in_vectors<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_is_in_one_run_whatever_the_number_of_threads() {
+        for threads in [1, 2, 3, 8] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for (rows, width, grain) in [(0, 4, 3), (1, 4, 3), (7, 3, 2), (100, 1, 6), (64, 5, 64)] {
+                let mut cells = vec![0; rows * width];
+                let mut short = vec![0; rows * width / 2];
+                pool.install(|| {
+                    over_rows(&mut cells, width, grain, usize::MAX, |first, cells| {
+                        assert!(first % grain == 0 && cells.len() % width == 0);
+                        cells.iter_mut().enumerate().for_each(|(i, cell)| *cell += first * width + i);
+                    });
+                    over([&mut cells, &mut short], grain, usize::MAX, &|first, [cells, short]: [&mut [usize]; 2]| {
+                        short.iter_mut().enumerate().for_each(|(i, cell)| *cell += first + i);
+                        assert!(short.len() <= cells.len());
+                    });
+                });
+                assert!(cells.into_iter().eq(0..rows * width) && short.into_iter().eq(0..rows * width / 2), "{rows} on {threads}");
+            }
+        }
+    }
+}
