@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::formula::Formulas;
 use crate::kernel::{Args, Cells, Step};
 use crate::kernels::update::{OptimizerInfo, Shape, TABLE};
-use crate::plan::{Buf, Builder};
+use crate::plan::{Buf, Builder, TENSOR_ALIGN};
 use std::cell::RefCell;
 
 /// Which weights decay.
@@ -177,7 +177,7 @@ impl Optimizer {
     /// assert_eq!(path, [[1.0], [0.5], [0.25], [0.125]]);
     /// ```
     pub fn path(&self, start: &[f64], steps: usize, gradient: impl Fn(&[f64]) -> Vec<f64>) -> Vec<Vec<f64>> {
-        let arena = start.len().next_multiple_of(4);
+        let arena = start.len().next_multiple_of(TENSOR_ALIGN);
         let zeros = || RefCell::new(Cells::Real(vec![0.0; arena]));
         let reals = |values: &[f64]| RefCell::new(Cells::Real(values.iter().copied().chain(std::iter::repeat(0.0)).take(arena).collect()));
         let mut cells = vec![zeros(), zeros(), reals(start), reals(&vec![1.0; start.len()])];

@@ -3,6 +3,9 @@
 //! Slices are cut into runs, one for each thread of the pool that the executor runs in. Who calls says what each run does, so that how many
 //! threads there are decides how fast a result comes, never what it is.
 
+use pulp::Arch;
+pub(crate) use pulp::{Simd, WithSimd};
+
 /// Operations below which another thread does not pay: waking it takes a few microseconds.
 const WORTH: usize = 1 << 20;
 
@@ -69,10 +72,10 @@ fn halve<T: Send, const N: usize>(
     rayon::join(|| halve(begin, first, grain, runs / 2, each), || halve(rest, first + left, grain, runs - runs / 2, each));
 }
 
-/// Runs a loop compiled for the vectors of this processor, where it is inlined here.
-#[inline(always)]
-pub(crate) fn in_vectors<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// Runs a loop compiled for the vectors of this processor: one in a `with_simd` that is `inline(always)`, as is all that it calls. (A
+/// closure can't be told to be inlined, and what is not is compiled for the oldest processor.)
+pub(crate) fn in_vectors<L: WithSimd>(work: L) -> L::Output {
+    Arch::new().dispatch(work)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::formula::{Formulas, Pointwise, SlopeOf, Uses};
 use crate::hyper::Hyper;
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, HARD, Inputs};
-use crate::parallel::in_vectors;
+use crate::parallel::{Simd, WithSimd, in_vectors};
 use crate::params;
 use crate::plan::padded;
 use std::fmt;
@@ -107,16 +107,47 @@ impl<F: Formula> Pointwise for Filled<F> {
         F::SLOPE_OF
     }
     fn value32(&self, cells: &mut [f32]) {
-        in_vectors(|| cells.iter_mut().for_each(|z| *z = F::value(*z, self.parameter)));
+        in_vectors(Values::<F> { cells, parameter: self.parameter, formula: PhantomData });
     }
     fn value64(&self, cells: &mut [f64]) {
         cells.iter_mut().for_each(|z| *z = F::value(*z, f64::from(self.parameter)));
     }
     fn slope32(&self, delta: &mut [f32], source: &[f32]) {
-        in_vectors(|| delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, self.parameter)));
+        in_vectors(Slopes::<F> { delta, source, parameter: self.parameter, formula: PhantomData });
     }
     fn slope64(&self, delta: &mut [f64], source: &[f64]) {
         delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, f64::from(self.parameter)));
+    }
+}
+
+struct Values<'a, F> {
+    cells: &'a mut [f32],
+    parameter: f32,
+    formula: PhantomData<F>,
+}
+
+impl<F: Formula> WithSimd for Values<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.cells.iter_mut().for_each(|z| *z = F::value(*z, self.parameter));
+    }
+}
+
+struct Slopes<'a, F> {
+    delta: &'a mut [f32],
+    source: &'a [f32],
+    parameter: f32,
+    formula: PhantomData<F>,
+}
+
+impl<F: Formula> WithSimd for Slopes<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.delta.iter_mut().zip(self.source).for_each(|(d, &x)| *d *= F::slope(x, self.parameter));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
+use crate::parallel::{Simd, WithSimd, in_vectors, over_rows};
 use crate::params;
 
 params! {
@@ -76,25 +77,40 @@ impl Kernel for GatherBytes {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (words, order, mut batch) = (args.word(0), args.word(1), args.real_mut(2));
-        let width4 = self.width4 as usize;
-        let value: [T; 256] = std::array::from_fn(|byte| T::of(byte as f32) * T::of(self.scale));
+        let (words, order, mut batch) = (&*args.word(0), &*args.word(1), args.real_mut(2));
+        let (width4, scale) = (self.width4 as usize, T::of(self.scale));
         for member in 0..self.members as usize {
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
-            let batch = batch[member * self.rows as usize * 4 * width4..].chunks_exact_mut(4 * width4);
-            for (row, &source) in batch.zip(order) {
-                let words = &words[source as usize * width4..][..width4];
-                for (four, word) in row.chunks_exact_mut(4).zip(words) {
-                    for (cell, byte) in four.iter_mut().zip(word.to_le_bytes()) {
-                        *cell = value[byte as usize];
-                    }
+            let batch = &mut batch[member * self.rows as usize * 4 * width4..][..step.rows * 4 * width4];
+            over_rows(batch, 4 * width4, 1, batch.len() * 4, |first, batch| {
+                for (row, &source) in batch.chunks_exact_mut(4 * width4).zip(&order[first..]) {
+                    let words = &words[source as usize * width4..][..width4];
+                    in_vectors(Unpack { words, scale, row: row.as_chunks_mut().0 });
                 }
-            }
+            });
         }
     }
 
     fn cases() -> Vec<Case> {
         shapes().map(|(rows, width, members, live)| case(rows, width, members, live, true)).collect()
+    }
+}
+
+/// Four bytes a word, the lowest first.
+struct Unpack<'a, T> {
+    words: &'a [u32],
+    scale: T,
+    row: &'a mut [[T; 4]],
+}
+
+impl<T: Real> WithSimd for Unpack<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (four, word) in self.row.iter_mut().zip(self.words) {
+            *four = word.to_le_bytes().map(|byte| T::of(f32::from(byte)) * self.scale);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
-use crate::parallel::{in_vectors, over_rows};
+use crate::parallel::{Simd, WithSimd, in_vectors, over_rows};
 use crate::params;
 
 /// Elements that one partial sum is over.
@@ -97,7 +97,7 @@ impl Kernel for NormPartials {
             let arena = &grads[m * 4 * self.arena4 as usize..][..4 * self.arena4 as usize];
             over_rows(partials, 1, 1, 2 * arena.len(), |first, partials| {
                 for (chunk, partial) in arena.chunks(CHUNK).skip(first).zip(partials) {
-                    *partial = in_vectors(|| squares(chunk));
+                    *partial = in_vectors(Squares(chunk));
                 }
             });
         }
@@ -118,14 +118,21 @@ impl Kernel for NormPartials {
     }
 }
 
-/// Sixteen sums side by side: a processor adds them at a time, and they round less than one.
-#[inline(always)]
-fn squares<T: Real>(chunk: &[T]) -> T {
-    let mut lanes = [T::zero(); 16];
-    for group in chunk.as_chunks::<16>().0 {
-        lanes.iter_mut().zip(group).for_each(|(sum, &g)| *sum += g * g);
+/// `Σ g²` of a chunk.
+struct Squares<'a, T>(&'a [T]);
+
+impl<T: Real> WithSimd for Squares<'_, T> {
+    type Output = T;
+
+    /// Sixteen sums side by side: a processor adds them at a time, and they round less than one.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> T {
+        let mut lanes = [T::zero(); 16];
+        for group in self.0.as_chunks::<16>().0 {
+            lanes.iter_mut().zip(group).for_each(|(sum, &g)| *sum += g * g);
+        }
+        lanes.into_iter().fold(T::zero(), |sum, lane| sum + lane)
     }
-    lanes.into_iter().fold(T::zero(), |sum, lane| sum + lane)
 }
 
 /// Lengths of arenas (multiples of 64) and members.

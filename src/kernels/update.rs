@@ -7,9 +7,10 @@ use crate::hyper::{Hyper, Range};
 use crate::kernel::{Args, Case, CaseData, Kernel, KernelInfo, Params, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
 use crate::kernels::finish::{APPLY, SCALARS};
-use crate::parallel::{in_vectors, over};
+use crate::parallel::{Simd, WithSimd, in_vectors, over};
 use crate::params;
 use crate::plan::row_of;
+use std::marker::PhantomData;
 
 /// What an update is given beside gradient and weight: the rate, two numbers of the step ([`Rule::corrections`]), the
 /// hyper-parameters in the order of [`Rule::KEYS`].
@@ -250,17 +251,6 @@ struct Frame<'a, T> {
     decoupled: T,
 }
 
-impl<T: Real> Frame<'_, T> {
-    /// Gradient and weight of element `i`, as the rule gets them.
-    #[inline(always)]
-    fn given(&self, i: usize, g: T, w: T) -> (T, T) {
-        match self.decays {
-            Some(decays) => (self.coef * g + self.l2 * decays[i] * w, w - self.of.lr * self.decoupled * decays[i] * w),
-            None => (self.coef * g, w),
-        }
-    }
-}
-
 fn twin<T: Real, R: Rule>(shape: &Shape, args: &Args<'_, T>) {
     let (scalars, grads, mut params, decays) = (args.real(0), &*args.real(1), args.real_mut(2), &*args.real(3));
     let arena = 4 * shape.arena4 as usize;
@@ -279,33 +269,62 @@ fn twin<T: Real, R: Rule>(shape: &Shape, args: &Args<'_, T>) {
             Some(state) => &mut state[part.clone()],
             None => &mut [],
         });
-        over([&mut params[part.clone()], first, second], 16, 16 * arena, &|from, arenas: [&mut [T]; 3]| {
+        over([&mut params[part.clone()], first, second], LANES, 16 * arena, &|from, arenas: [&mut [T]; 3]| {
             let run = from..from + arenas[0].len();
             let frame = Frame { decays: decaying.then(|| &decays[run.clone()]), ..frame };
-            in_vectors(|| update::<T, R>(&frame, &grads[run], arenas));
+            in_vectors(Update::<T, R> { frame, grads: &grads[run], arenas, rule: PhantomData });
         });
     }
 }
 
 /// The rule, element by element.
-#[inline(always)]
-fn update<T: Real, R: Rule>(frame: &Frame<'_, T>, grads: &[T], [params, first, second]: [&mut [T]; 3]) {
-    let weights = params.iter_mut().zip(grads).enumerate();
-    match R::STATES.len() {
-        0 => weights.for_each(|(i, (w, &g))| {
-            let (g, kept) = frame.given(i, g, *w);
-            *w = R::step(&frame.of, g, kept, &mut T::zero(), &mut T::zero());
-        }),
-        1 => weights.zip(first).for_each(|((i, (w, &g)), first)| {
-            let (g, kept) = frame.given(i, g, *w);
-            *w = R::step(&frame.of, g, kept, first, &mut T::zero());
-        }),
-        _ => weights.zip(first).zip(second).for_each(|(((i, (w, &g)), first), second)| {
-            let (g, kept) = frame.given(i, g, *w);
-            *w = R::step(&frame.of, g, kept, first, second);
-        }),
+struct Update<'a, T, R> {
+    frame: Frame<'a, T>,
+    grads: &'a [T],
+    /// Parameters and states.
+    arenas: [&'a mut [T]; 3],
+    rule: PhantomData<R>,
+}
+
+impl<T: Real, R: Rule> WithSimd for Update<'_, T, R> {
+    type Output = ();
+
+    /// A chunk at a time, in copies of its own: the compiler sees that nothing overlaps.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Update { frame, grads, arenas, .. } = self;
+        let [params, first, second] = arenas.map(|arena| arena.as_chunks_mut::<LANES>().0);
+        let decays = frame.decays.map(|decays| decays.as_chunks::<LANES>().0);
+        for (n, (params, grads)) in params.iter_mut().zip(grads.as_chunks::<LANES>().0).enumerate() {
+            let (mut w, mut g) = (*params, grads.map(|g| frame.coef * g));
+            if let Some(decays) = decays {
+                let d = decays[n];
+                g = std::array::from_fn(|i| g[i] + frame.l2 * d[i] * w[i]);
+                w = std::array::from_fn(|i| w[i] - frame.of.lr * frame.decoupled * d[i] * w[i]);
+            }
+            let [mut a, mut b] = [[T::zero(); LANES]; 2];
+            if R::STATES.len() > 0 {
+                a = first[n];
+            }
+            if R::STATES.len() > 1 {
+                b = second[n];
+            }
+            for i in 0..LANES {
+                w[i] = R::step(&frame.of, g[i], w[i], &mut a[i], &mut b[i]);
+            }
+            *params = w;
+            if R::STATES.len() > 0 {
+                first[n] = a;
+            }
+            if R::STATES.len() > 1 {
+                second[n] = b;
+            }
+        }
     }
 }
+
+/// Elements of a chunk; arenas are whole chunks.
+const LANES: usize = 16;
 
 /// Cases for an optimizer. In one of them the last member's step is not to be applied, in two weights decay.
 fn cases_of<P: Params>(states: usize, h: [f32; 3], make: impl Fn(Shape) -> P) -> Vec<Case> {

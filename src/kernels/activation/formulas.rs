@@ -11,9 +11,11 @@ impl Formula for Identity {
     const DOC: &'static str = "z";
     const WGSL: &'static str = "z";
     const WGSL_SLOPE: &'static str = "vec4<f32>(1.0)";
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         z
     }
+    #[inline(always)]
     fn slope<T: Real>(_: T, _: T) -> T {
         T::one()
     }
@@ -26,9 +28,11 @@ impl Formula for Relu {
     const DOC: &'static str = "max(0, z), with slope 0 at 0. Nair and Hinton 2010";
     const WGSL: &'static str = "select(z, vec4<f32>(), z < vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(vec4<f32>(), vec4<f32>(1.0), a > vec4<f32>())";
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         if z < T::zero() { T::zero() } else { z }
     }
+    #[inline(always)]
     fn slope<T: Real>(a: T, _: T) -> T {
         if a > T::zero() { T::one() } else { T::zero() }
     }
@@ -41,9 +45,11 @@ impl Formula for LeakyRelu {
     const PARAMETER: Option<Hyper> = Some(Hyper { name: "slope", default: 0.01, range: Range::Share, doc: "what is left below 0" });
     const WGSL: &'static str = "select(z, parameter * z, z < vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(vec4<f32>(parameter), vec4<f32>(1.0), a > vec4<f32>())";
+    #[inline(always)]
     fn value<T: Real>(z: T, parameter: T) -> T {
         if z < T::zero() { parameter * z } else { z }
     }
+    #[inline(always)]
     fn slope<T: Real>(a: T, parameter: T) -> T {
         if a > T::zero() { T::one() } else { parameter }
     }
@@ -59,9 +65,11 @@ impl Formula for Elu {
     const WGSL: &'static str = "select(parameter * exp_minus_1(min(z, vec4<f32>())), z, z > vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(a + parameter, vec4<f32>(1.0), a > vec4<f32>())";
     const FLOOR: f64 = 1.2e-7;
+    #[inline(always)]
     fn value<T: Real>(z: T, parameter: T) -> T {
         if z > T::zero() { z } else { parameter * z.exp_m1() }
     }
+    #[inline(always)]
     fn slope<T: Real>(a: T, parameter: T) -> T {
         if a > T::zero() { T::one() } else { a + parameter }
     }
@@ -77,9 +85,11 @@ impl Formula for Selu {
     const WGSL: &'static str = "select(1.7580993408473768 * exp_minus_1(min(z, vec4<f32>())), 1.0507009873554805 * z, z > vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(a + 1.7580993408473768, vec4<f32>(1.0507009873554805), a > vec4<f32>())";
     const FLOOR: f64 = 2.4e-7;
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         if z > T::zero() { T::of_wide(SELU_SCALE) * z } else { T::of_wide(SELU_BELOW) * z.exp_m1() }
     }
+    #[inline(always)]
     fn slope<T: Real>(a: T, _: T) -> T {
         if a > T::zero() { T::of_wide(SELU_SCALE) } else { a + T::of_wide(SELU_BELOW) }
     }
@@ -97,10 +107,12 @@ impl Formula for Gelu {
         + z * 0.39894228040143268 * exp(-0.5 * min(z * z, vec4<f32>(400.0)))";
     // 1 + erf cancels below 0: one rounding of 1, times z, up to where erf is −1
     const FLOOR: f64 = 6e-7;
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         let half = T::of(0.5);
         z * (half + half * (T::of_wide(std::f64::consts::FRAC_1_SQRT_2) * z).erf())
     }
+    #[inline(always)]
     fn slope<T: Real>(z: T, _: T) -> T {
         let half = T::of(0.5);
         let density = T::of_wide(0.398_942_280_401_432_7) * (-half * z * z).exp();
@@ -117,10 +129,12 @@ impl Formula for GeluTanh {
     const WGSL: &'static str = "z * two_sided_sigmoid(1.5957691216057308 * z * (1.0 + 0.044715 * z * z))";
     const WGSL_SLOPE: &'static str = "gelu_tanh_slope(z)";
     const FLOOR: f64 = 6e-7;
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         let twice = T::of_wide(1.595_769_121_605_730_8) * z * (T::one() + T::of_wide(0.044_715) * z * z);
         z * Sigmoid::value(twice, T::one())
     }
+    #[inline(always)]
     fn slope<T: Real>(z: T, _: T) -> T {
         let twice = T::of_wide(1.595_769_121_605_730_8) * z * (T::one() + T::of_wide(0.044_715) * z * z);
         let s = Sigmoid::value(twice, T::one());
@@ -138,9 +152,11 @@ impl Formula for Silu {
     const WGSL: &'static str = "z * two_sided_sigmoid(z)";
     const WGSL_SLOPE: &'static str = "two_sided_sigmoid(z) * (1.0 + z * two_sided_sigmoid(-z))";
     const FLOOR: f64 = 3e-7;
+    #[inline(always)]
     fn value<T: Real>(z: T, parameter: T) -> T {
         z * Sigmoid::value(z, parameter)
     }
+    #[inline(always)]
     fn slope<T: Real>(z: T, parameter: T) -> T {
         Sigmoid::value(z, parameter) * (T::one() + z * Sigmoid::value(-z, parameter))
     }
@@ -155,9 +171,11 @@ impl Formula for Tanh {
     const WGSL_SLOPE: &'static str = "1.0 - a * a";
     // what WGSL allows a driver
     const FLOOR: f64 = 1.2e-5;
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         z.max(T::of(-15.0)).min(T::of(15.0)).tanh()
     }
+    #[inline(always)]
     fn slope<T: Real>(a: T, _: T) -> T {
         T::one() - a * a
     }
@@ -170,10 +188,12 @@ impl Formula for Sigmoid {
     const DOC: &'static str = "1 / (1 + e⁻ᶻ)";
     const WGSL: &'static str = "two_sided_sigmoid(z)";
     const WGSL_SLOPE: &'static str = "a * (1.0 - a)";
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         let e = (-z.abs()).exp();
         (if z >= T::zero() { T::one() } else { e }) / (T::one() + e)
     }
+    #[inline(always)]
     fn slope<T: Real>(a: T, _: T) -> T {
         a * (T::one() - a)
     }
@@ -186,9 +206,11 @@ impl Formula for Softplus {
     const DOC: &'static str = "ln(1 + eᶻ): PyTorch's with beta 1. Dugas et al. 2001";
     const WGSL: &'static str = "max(z, vec4<f32>()) + ln_1_plus(exp(-abs(z)))";
     const WGSL_SLOPE: &'static str = "-exp_minus_1(-a)";
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         z.max(T::zero()) + (-z.abs()).exp().ln_1p()
     }
+    #[inline(always)]
     fn slope<T: Real>(a: T, _: T) -> T {
         -(-a).exp_m1()
     }
@@ -204,9 +226,11 @@ impl Formula for HardSwish {
         "select(select((2.0 * z + 3.0) / 6.0, vec4<f32>(1.0), z > vec4<f32>(3.0)), vec4<f32>(), z < vec4<f32>(-3.0))";
     // z + 3 cancels near −3: a rounding of 3, times 3/6
     const FLOOR: f64 = 4e-7;
+    #[inline(always)]
     fn value<T: Real>(z: T, _: T) -> T {
         z * (z + T::of(3.0)).max(T::zero()).min(T::of(6.0)) / T::of(6.0)
     }
+    #[inline(always)]
     fn slope<T: Real>(z: T, _: T) -> T {
         if z < T::of(-3.0) {
             T::zero()
