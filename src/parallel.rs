@@ -29,10 +29,15 @@ pub(crate) fn over_rows<T: Send>(
     over([cells], (grain * width).max(1), operations, &|first, [cells]: [&mut [T]; 1]| each(first / width.max(1), cells));
 }
 
-/// Hands each member's part of a buffer `[members, …]` to a thread, where all have so many operations together.
-pub(crate) fn over_members<T: Send>(cells: &mut [T], members: u32, operations: u64, each: impl Fn(usize, &mut [T]) + Sync + Send) {
-    let part = cells.len() / members as usize;
-    over_rows(cells, part, 1, operations as usize, |first, cells| {
+/// Hands each member's part of a buffer `[members, part]` to a thread, where all have so many operations together.
+pub(crate) fn over_members<T: Send>(
+    cells: &mut [T],
+    members: u32,
+    part: usize,
+    operations: u64,
+    each: impl Fn(usize, &mut [T]) + Sync + Send,
+) {
+    over_rows(&mut cells[..members as usize * part], part, 1, operations as usize, |first, cells| {
         cells.chunks_exact_mut(part).enumerate().for_each(|(i, cells)| each(first + i, cells));
     });
 }

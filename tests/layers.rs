@@ -230,7 +230,7 @@ fn what_keeps_to_its_layer_is_left_alone() {
         ("src/train/mod.rs", "use crate::{Plan, exec::Executor, error::Result};\nmod fit;\nuse fit::Fit;"),
         ("src/train/mod.rs", "macro_rules! own { () => {} }\nfn f() { crate::plan::Plan; self::g(); super::rng::h() }"),
         ("src/kernels/mod.rs", "use crate::params;\nuse crate::{error::Error, kernel};"),
-        ("src/kernel.rs", "use ndarray::ArrayView2;"),
+        ("src/metrics/mod.rs", "use ndarray::ArrayView2;"),
         ("src/cli/mod.rs", "use crate::exec::gpu::Gpu;\nfn f() { println!(\"{}\", gradus::kernels::all().count()); }"),
         ("src/main.rs", "use gradus::cli;\nfn main() { eprintln!() }"),
     ] {

@@ -77,14 +77,18 @@ params! {
     }
 }
 
-/// Two sums over the rows for each column. In blocks: thousands of numbers one after the other would lose digits.
-pub(crate) fn column_sums<T: Real>(rows: usize, columns: usize, term: impl Fn(usize, usize) -> [T; 2]) -> Vec<[T; 2]> {
+/// Columns that are summed at a time.
+pub(crate) const COLUMNS: usize = 16;
+
+/// Two sums over the rows for each of `COLUMNS` columns at most, from column `first` on. In blocks: thousands of numbers one after the
+/// other would lose digits.
+pub(crate) fn column_sums<T: Real>(rows: usize, [first, columns]: [usize; 2], term: impl Fn(usize, usize) -> [T; 2]) -> [[T; 2]; COLUMNS] {
     const BLOCK: usize = 256;
-    let mut total = vec![[T::zero(); 2]; columns];
-    for first in (0..rows).step_by(BLOCK) {
-        let mut sums = vec![[T::zero(); 2]; columns];
-        for r in first..rows.min(first + BLOCK) {
-            for (c, sum) in sums.iter_mut().enumerate() {
+    let mut total = [[T::zero(); 2]; COLUMNS];
+    for block in (0..rows).step_by(BLOCK) {
+        let mut sums = [[T::zero(); 2]; COLUMNS];
+        for r in block..rows.min(block + BLOCK) {
+            for (c, sum) in (first..columns).zip(&mut sums) {
                 let [a, b] = term(r, c);
                 sum[0] += a;
                 sum[1] += b;
@@ -122,20 +126,22 @@ impl Kernel for BatchStats {
         let (rows, width) = (self.rows as usize, 4 * self.width4 as usize);
         let n = T::of(step.rows as f32);
         for (x, stats) in x.chunks(rows * width).zip(stats.chunks_mut(3 * width)).take(self.members as usize) {
-            let sums = column_sums(step.rows, width, |r, c| [x[r * width + c], T::zero()]);
-            let near: Vec<T> = sums.iter().map(|sum| sum[0] / n).collect();
-            // the second pass; `drift` is what the rounding of the mean left over: at 1000 ± 0.01 that counts (Chan, Golub and LeVeque 1983)
-            let sums = column_sums(step.rows, width, |r, c| {
-                let d = x[r * width + c] - near[c];
-                [d, d * d]
-            });
-            for (c, [drift, squares]) in sums.into_iter().enumerate() {
-                let difference = squares - drift * drift / n;
-                // equal numbers: rounding may leave less than nothing. Not max: what is not finite must stay so
-                let square = if difference < T::zero() { T::zero() } else { difference };
-                stats[c] = near[c] + drift / n;
-                stats[width + c] = (square / n + T::of(self.epsilon)).sqrt().recip();
-                stats[2 * width + c] = square / (n - T::one()).max(T::one());
+            for first in (0..width).step_by(COLUMNS) {
+                let sums = column_sums(step.rows, [first, width], |r, c| [x[r * width + c], T::zero()]);
+                let near = sums.map(|sum| sum[0] / n);
+                // the second pass; `drift` is what the rounding of the mean left over: at 1000 ± 0.01 that counts (Chan, Golub and LeVeque 1983)
+                let sums = column_sums(step.rows, [first, width], |r, c| {
+                    let d = x[r * width + c] - near[c - first];
+                    [d, d * d]
+                });
+                for (c, ([drift, squares], near)) in (first..width).zip(sums.into_iter().zip(near)) {
+                    let difference = squares - drift * drift / n;
+                    // equal numbers: rounding may leave less than nothing. Not max: what is not finite must stay so
+                    let square = if difference < T::zero() { T::zero() } else { difference };
+                    stats[c] = near + drift / n;
+                    stats[width + c] = (square / n + T::of(self.epsilon)).sqrt().recip();
+                    stats[2 * width + c] = square / (n - T::one()).max(T::one());
+                }
             }
         }
     }
@@ -234,14 +240,16 @@ impl Kernel for BatchNormGradient {
         for member in 0..self.members as usize {
             let (g, x) = (&g[member * rows * width..], &x[member * rows * width..]);
             let stats = &stats[3 * member * width..];
-            let sums = column_sums(step.rows, width, |r, c| {
-                let at = r * width + c;
-                [g[at] * ((x[at] - stats[c]) * stats[width + c]), g[at]]
-            });
             let grads = &mut grads[member * 4 * self.arena4 as usize..];
-            for (c, [scale, shift]) in sums.into_iter().enumerate() {
-                grads[4 * self.scale4 as usize + c] = scale;
-                grads[4 * self.shift4 as usize + c] = shift;
+            for first in (0..width).step_by(COLUMNS) {
+                let sums = column_sums(step.rows, [first, width], |r, c| {
+                    let at = r * width + c;
+                    [g[at] * ((x[at] - stats[c]) * stats[width + c]), g[at]]
+                });
+                for (c, [scale, shift]) in (first..width).zip(sums) {
+                    grads[4 * self.scale4 as usize + c] = scale;
+                    grads[4 * self.shift4 as usize + c] = shift;
+                }
             }
         }
     }

@@ -61,7 +61,7 @@ impl Kernel for DenseDelta {
         let (delta, params, source, mut g) = (&*args.real(0), &*args.real(1), &*args.real(2), args.real_mut(3));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
         let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
-        over_members(&mut g, self.members, self.flops(), |member, g| {
+        over_members(&mut g, self.members, rows * inputs, self.flops(), |member, g| {
             let source = &source[member * rows * inputs..];
             let delta = Matrix::new(&delta[member * rows * stride..], [step.rows, outputs], stride);
             let weight = Matrix::new(&params[member * arena + 4 * self.weight4 as usize..], [outputs, inputs], inputs);

@@ -65,7 +65,7 @@ impl Kernel for DenseForward {
         let (x, params, mut a) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
         let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
-        over_members(&mut a, self.members, self.flops(), |member, a| {
+        over_members(&mut a, self.members, rows * stride, self.flops(), |member, a| {
             let arena = &params[member * arena..][..arena];
             let bias = &arena[4 * self.bias4 as usize..];
             let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);

@@ -60,7 +60,7 @@ impl Kernel for DenseGradient {
         let (delta, x, mut grads) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
         let rows = self.rows as usize;
-        over_members(&mut grads, self.members, self.flops(), |member, arena| {
+        over_members(&mut grads, self.members, 4 * self.arena4 as usize, self.flops(), |member, arena| {
             let delta = &delta[member * rows * stride..][..step.rows * stride];
             let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);
             let gradient = &mut arena[4 * self.weight4 as usize..][..outputs * inputs];

@@ -1,7 +1,7 @@
 //! Layer normalisation (Ba, Kiros and Hinton 2016) as PyTorch's `LayerNorm` over the last axis: `y = x̂·γ + β`, `x̂ = (x − mean)·inv` by rows,
 //! `inv = 1/√(var + ε)` of the biased variance, ε 1e-5 (Keras: 1e-3).
 
-use super::batch_norm::{column_sums, sum_over_rows};
+use super::batch_norm::{COLUMNS, column_sums, sum_over_rows};
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases;
 use crate::kernels::layer_cases::Batch;
@@ -234,15 +234,17 @@ impl Kernel for LayerNormGradient {
         let (g, x, stats, mut grads) = (args.real(0), args.real(1), args.real(2), args.real_mut(3));
         let (rows, stride) = (self.rows as usize, 4 * self.width4 as usize);
         for member in 0..self.members as usize {
-            let sums = column_sums(step.rows, stride, |r, c| {
-                let row = member * rows + r;
-                let at = row * stride + c;
-                [g[at] * ((x[at] - stats[2 * row]) * stats[2 * row + 1]), g[at]]
-            });
             let grads = &mut grads[member * 4 * self.arena4 as usize..];
-            for (c, [scale, shift]) in sums.into_iter().enumerate() {
-                grads[4 * self.scale4 as usize + c] = scale;
-                grads[4 * self.shift4 as usize + c] = shift;
+            for first in (0..stride).step_by(COLUMNS) {
+                let sums = column_sums(step.rows, [first, stride], |r, c| {
+                    let row = member * rows + r;
+                    let at = row * stride + c;
+                    [g[at] * ((x[at] - stats[2 * row]) * stats[2 * row + 1]), g[at]]
+                });
+                for (c, [scale, shift]) in (first..stride).zip(sums) {
+                    grads[4 * self.scale4 as usize + c] = scale;
+                    grads[4 * self.shift4 as usize + c] = shift;
+                }
             }
         }
     }

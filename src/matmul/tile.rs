@@ -194,7 +194,8 @@ impl Tile<'_> {
         if self.adds {
             for row in 0..M {
                 for vector in 0..N {
-                    sums[row][vector] = simd.partial_load_f32s(&c[row * stride..][(vector * lanes).min(self.width)..((vector + 1) * lanes).min(self.width)]);
+                    sums[row][vector] = simd
+                        .partial_load_f32s(&c[row * stride..][(vector * lanes).min(self.width)..((vector + 1) * lanes).min(self.width)]);
                 }
             }
         }
