@@ -5,9 +5,71 @@
 
 use pulp::Arch;
 pub(crate) use pulp::{Simd, WithSimd};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, TryLockError};
 
-/// Operations below which another thread does not pay: waking it takes a few microseconds.
-const WORTH: usize = 1 << 20;
+/// Operations of a product (some 50 to 100 a nanosecond) for which another thread pays: it takes microseconds to hand them over. Who does
+/// something slower counts more operations.
+pub(crate) const WORTH: usize = 1 << 19;
+
+/// The threads that an executor shares its work out to.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    pool: ThreadPool,
+    taken: Mutex<()>,
+}
+
+impl Threads {
+    /// So many threads, 0 for as many as the process may use; none for one, or where the system gives none.
+    pub(crate) fn new(threads: usize) -> Option<Self> {
+        let name = |n: usize| format!("gradus {n}");
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok()?;
+        (pool.current_num_threads() > 1).then(|| Threads { pool, taken: Mutex::new(()) })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Runs something that shares out its work, while all threads stay awake for it: between the parts of a step there are only
+    /// microseconds, and to wake a thread that went to sleep takes ten times as long. Where somebody else has the threads, it does its work
+    /// alone: those who keep each other's threads awake would wait for one another.
+    pub(crate) fn run(&self, work: impl FnOnce() + Send) {
+        match self.taken.try_lock() {
+            Ok(_taken) => self.pool.install(|| with_all_awake(work)),
+            Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => work(),
+        }
+    }
+}
+
+fn with_all_awake(work: impl FnOnce() + Send) {
+    /// Sends the others to sleep, also when the work panics.
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    let done = AtomicBool::new(false);
+    let own = rayon::current_thread_index();
+    rayon::scope(|scope| {
+        let _done = Done(&done);
+        scope.spawn_broadcast(|_, context| {
+            let mut idle = 0u32;
+            while Some(context.index()) != own && !done.load(Ordering::Acquire) {
+                idle = if rayon::yield_now() == Some(rayon::Yield::Executed) { 0 } else { idle.saturating_add(1) };
+                // nothing for long: somebody else may need the core
+                if idle > PATIENCE { std::thread::yield_now() } else { std::hint::spin_loop() }
+            }
+        });
+        work();
+    });
+}
+
+/// How often a thread looks for work before it lets others have its core in between: for some tens of microseconds.
+const PATIENCE: u32 = 1000;
 
 /// How many runs pay for so many operations. One outside a pool.
 fn runs(operations: usize) -> usize {
@@ -87,10 +149,25 @@ pub(crate) fn in_vectors<L: WithSimd>(work: L) -> L::Output {
 mod tests {
     use super::*;
 
+    /// Each finds the other in the pool at some time, and must not wait for it.
+    #[test]
+    fn two_who_want_the_same_threads_both_come_to_an_end() {
+        let threads = Threads::new(3).unwrap();
+        let sum = || {
+            let mut cells = vec![1u64; 1 << 12];
+            for _ in 0..200 {
+                threads.run(|| over_rows(&mut cells, 1, 1, usize::MAX, |_, cells| cells.iter_mut().for_each(|cell| *cell += 1)));
+            }
+            cells.iter().sum::<u64>()
+        };
+        let sums = std::thread::scope(|scope| [scope.spawn(sum), scope.spawn(sum)].map(|thread| thread.join().unwrap()));
+        assert_eq!(sums, [201 << 12; 2]);
+    }
+
     #[test]
     fn every_element_is_in_one_run_whatever_the_number_of_threads() {
         for threads in [1, 2, 3, 8] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             for (rows, width, grain) in [(0, 4, 3), (1, 4, 3), (7, 3, 2), (100, 1, 6), (64, 5, 64)] {
                 let mut cells = vec![0; rows * width];
                 let mut short = vec![0; rows * width / 2];

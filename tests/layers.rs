@@ -43,8 +43,8 @@ const LAYERS: &[Layer] = &[
     Layer { module: "metrics", may_use: &[], crates: &["ndarray"] },
     Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "rand", "sha2"] },
     // opens an executor for a device; who runs a plan knows the trait only
-    Layer { module: "exec", may_use: &["kernel", "plan", "exec::cpu", "exec::gpu"], crates: &["rayon"] },
-    Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec"], crates: &["num_traits", "rayon"] },
+    Layer { module: "exec", may_use: &["kernel", "plan", "parallel", "exec::cpu", "exec::gpu"], crates: &[] },
+    Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec", "parallel"], crates: &["num_traits"] },
     Layer { module: "exec::gpu", may_use: &["kernel", "plan", "formula", "exec"], crates: &["bytemuck", "futures_intrusive", "pollster", "wgpu"] },
     // compares the twins with a device: it knows the executors, and of the kernels only the table
     Layer { module: "parity", may_use: &["kernel", "plan", "formula", "kernels", "exec", "exec::cpu"], crates: &[] },

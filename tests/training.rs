@@ -62,6 +62,24 @@ fn the_same_seed_gives_the_same_weights_to_the_bit() {
     }
 }
 
+/// Layers so wide that every one of their products, the norm and the update are shared out.
+#[test]
+fn the_number_of_threads_does_not_change_the_weights() {
+    let (train, valid) = Dataset::digits().split(0.8);
+    let run = |threads| {
+        let model = Model::input(64).dense(512).relu().dense(384).tanh().dense(10);
+        let device = Device::Cpu.open().unwrap().with_threads(threads);
+        assert_eq!(device.threads(), threads);
+        let trainer = Trainer::new(model, Loss::cross_entropy()).clip(Clip::Norm(1.0)).batch(256).seed(3);
+        let report = trainer.build_on(device).unwrap().fit(&train, &valid, Stop::after(2)).unwrap();
+        report.first().weights_hash.clone()
+    };
+    let one = run(1);
+    for threads in [2, 3, 5] {
+        assert_eq!(run(threads), one, "{threads} threads");
+    }
+}
+
 #[test]
 fn a_second_fit_starts_anew() {
     let data = Dataset::moons(100, 3);

@@ -3,8 +3,8 @@
 use super::Executor;
 use crate::error::Result;
 use crate::kernel::{Args, Cells, KernelInfo, Real, Step};
+use crate::parallel::{Threads, WORTH};
 use crate::plan::{Buf, Dispatch, Kind, Plan, ProgramId};
-use rayon::ThreadPool;
 use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
@@ -32,7 +32,9 @@ pub struct Cpu<T> {
     cells: Vec<RefCell<Cells<T>>>,
     bound: Vec<Vec<Vec<usize>>>,
     row: Vec<u32>,
-    threads: Option<Arc<ThreadPool>>,
+    threads: Option<Arc<Threads>>,
+    /// For each program, whether some of its dispatches are large enough for more than one thread.
+    shares: Vec<bool>,
 }
 
 impl<T: Twin> Cpu<T> {
@@ -45,11 +47,13 @@ impl<T: Twin> Cpu<T> {
         let cells = cells.map(RefCell::new).collect();
         let bound = |d: &Dispatch| d.args.iter().map(|b| b.0).collect();
         let bound = plan.programs.iter().map(|p| p.dispatches.iter().map(bound).collect()).collect();
-        Cpu { plan, cells, bound, row: Vec::new(), threads: None }
+        let large = |d: &Dispatch| (d.kernel.flops)(&d.words) >= 2 * WORTH as u64;
+        let shares = plan.programs.iter().map(|program| program.dispatches.iter().any(large)).collect();
+        Cpu { plan, cells, bound, row: Vec::new(), threads: None, shares }
     }
 
     /// Computes on these threads. The results are the same, to the bit.
-    pub fn on(self, threads: Option<Arc<ThreadPool>>) -> Self {
+    pub(crate) fn on(self, threads: Option<Arc<Threads>>) -> Self {
         Cpu { threads, ..self }
     }
 
@@ -158,8 +162,8 @@ impl<T: Twin> Executor for Cpu<T> {
     fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
         self.write_words(Plan::STEPS, 0, table)?;
         let steps = Step::rows_in(table, self.plan.members);
-        match self.threads.clone() {
-            Some(threads) => threads.install(|| self.steps(program, steps)),
+        match self.threads.clone().filter(|_| self.shares[program.0]) {
+            Some(threads) => threads.run(|| self.steps(program, steps)),
             None => self.steps(program, steps),
         }
         Ok(())

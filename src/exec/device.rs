@@ -4,8 +4,8 @@ use super::{Executor, cpu::Cpu};
 #[cfg(not(feature = "gpu"))]
 use crate::error::Error;
 use crate::error::Result;
+use crate::parallel::Threads;
 use crate::plan::Plan;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::fmt;
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ pub struct OpenDevice {
 #[derive(Debug, Clone)]
 enum How {
     /// On these threads; on the caller's alone where there are none.
-    Cpu(Option<Arc<ThreadPool>>),
+    Cpu(Option<Arc<Threads>>),
     #[cfg(feature = "gpu")]
     Gpu(super::gpu::Context),
 }
@@ -128,7 +128,7 @@ impl OpenDevice {
     /// The CPU path, and the reason why.
     pub(crate) fn cpu(why: &str) -> Self {
         let info = DeviceInfo { name: "CPU path".into(), backend: "cpu".into(), kind: DeviceType::Cpu, driver: String::new() };
-        OpenDevice { info, why: why.to_string(), how: How::Cpu(pool(0)) }
+        OpenDevice { info, why: why.to_string(), how: How::Cpu(Threads::new(0).map(Arc::new)) }
     }
 
     /// Computes on so many threads, where it is the CPU path; unless told, on as many as the process may use, or as the environment's
@@ -142,7 +142,7 @@ impl OpenDevice {
     /// ```
     pub fn with_threads(self, threads: usize) -> Self {
         match self.how {
-            How::Cpu(_) => OpenDevice { how: How::Cpu(pool(threads)), ..self },
+            How::Cpu(_) => OpenDevice { how: How::Cpu(Threads::new(threads).map(Arc::new)), ..self },
             #[cfg(feature = "gpu")]
             How::Gpu(_) => self,
         }
@@ -151,7 +151,7 @@ impl OpenDevice {
     /// How many threads compute; on a GPU none.
     pub fn threads(&self) -> usize {
         match &self.how {
-            How::Cpu(threads) => threads.as_ref().map_or(1, |threads| threads.current_num_threads()),
+            How::Cpu(threads) => threads.as_ref().map_or(1, |threads| threads.count()),
             #[cfg(feature = "gpu")]
             How::Gpu(_) => 0,
         }
@@ -183,11 +183,4 @@ impl OpenDevice {
             How::Gpu(context) => Ok(Box::new(super::gpu::Gpu::new(context.clone(), plan)?)),
         }
     }
-}
-
-/// A pool of threads, 0 for as many as there are; none for one thread, or where the system gives none.
-fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
-    let name = |n: usize| format!("gradus {n}");
-    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok()?;
-    (pool.current_num_threads() > 1).then(|| Arc::new(pool))
 }

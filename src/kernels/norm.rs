@@ -95,7 +95,7 @@ impl Kernel for NormPartials {
         let (grads, mut partials) = (&*args.real(0), args.real_mut(1));
         for (m, partials) in partials.chunks_exact_mut(self.partials as usize).enumerate().take(self.members as usize) {
             let arena = &grads[m * 4 * self.arena4 as usize..][..4 * self.arena4 as usize];
-            over_rows(partials, 1, 1, 2 * arena.len(), |first, partials| {
+            over_rows(partials, 1, 1, 16 * arena.len(), |first, partials| {
                 for (chunk, partial) in arena.chunks(CHUNK).skip(first).zip(partials) {
                     *partial = in_vectors(Squares(chunk));
                 }

@@ -7,7 +7,7 @@ mod pack;
 mod tile;
 
 use crate::parallel::over_rows;
-use pack::{FEW_ROWS, Right, turn};
+use pack::{FEW_ROWS, LINE, Right, TURN, turn};
 use std::cell::Cell;
 use tile::{ROWS, multiply, panel_width};
 
@@ -71,7 +71,7 @@ pub fn product(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: us
         let mut product = TURNED.take();
         product.resize(n * width, 0.0);
         over_rows(&mut product, width, ROWS, operations, |first, cells| multiply(b.t().below(first), &right, cells, width, &|_, _| {}));
-        over_rows(c, stride, 16, 4 * m * n, |first, cells| {
+        over_rows(c, stride, LINE, TURN * m * n, |first, cells| {
             turn(&product[first..], width, cells, stride, n);
             cells.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(first + row, cells));
         });

@@ -25,7 +25,7 @@ impl<'a> Right<'a> {
         };
         let mut cells = room;
         cells.resize((cols - in_place).div_ceil(panel) * depth * panel, 0.0);
-        over_rows(&mut cells, depth * panel, 1, 4 * depth * (cols - in_place), |first, cells| {
+        over_rows(&mut cells, depth * panel, 1, TURN * depth * (cols - in_place), |first, cells| {
             for (i, cells) in cells.chunks_exact_mut(depth * panel).enumerate() {
                 let from = in_place + (first + i) * panel;
                 let width = panel.min(cols - from);
@@ -67,7 +67,9 @@ impl<'a> Right<'a> {
 pub(super) const FEW_ROWS: usize = 48;
 
 /// Elements of a block that is turned at a time: as many as a cache line holds.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
+/// For how many operations of a product an element counts that is turned.
+pub(super) const TURN: usize = 32;
 
 /// Writes `to[i][j] = from[j][i]` for all rows i of `to` and its first `width` columns j.
 pub(super) fn turn(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize, width: usize) {
