@@ -1,6 +1,7 @@
-// batch[m, r, :] = features[order[m, start + r], :]        features [rows of data, width], order [members, rows of data]
-// Rows are `width4` groups of four; bytes are four to a word, worth `scale` each.
-struct Gather { width4: u32, rows: u32, order_stride: u32, members: u32, scale: f32 }
+// batch[m, r, :] = features[order[m, start + r] − first, :]        features [count, width], order [members, rows of data]
+// Rows are `width4` groups of four; bytes are four to a word, worth `scale` each. Rows that are not among the `count` from `first` on are
+// in another buffer, and are left alone.
+struct Gather { width4: u32, rows: u32, order_stride: u32, members: u32, first: u32, count: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> p: Gather;
 @group(0) @binding(2) var<storage, read> features: array<vec4<f32>>;
@@ -15,8 +16,9 @@ fn place(i: u32, member: u32) -> Place {
     let r = i / p.width4;
     if r >= step.rows { return Place(false, 0u, 0u); }
     let c = i % p.width4;
-    let source = order[member * p.order_stride + step.start + r] * p.width4 + c;
-    return Place(true, source, (member * p.rows + r) * p.width4 + c);
+    // below `first` it wraps, and is too large
+    let source = order[member * p.order_stride + step.start + r] - p.first;
+    return Place(source < p.count, source * p.width4 + c, (member * p.rows + r) * p.width4 + c);
 }
 
 @compute @workgroup_size(256)

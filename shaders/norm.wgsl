@@ -1,6 +1,6 @@
 // clip_value:    g ← clamp(g, −v, v), over the arena of gradients
-// norm_partials: partials[m, c] = Σ g², over chunk c of 4,096 elements of member m's arena, by a fixed tree
-struct Norm { arena4: u32, partials: u32, members: u32, limit: f32 }
+// norm_partials: partials[m, first + c] = Σ g², over chunk c of 4,096 elements of member m's part of the arena, by a fixed tree
+struct Norm { arena4: u32, chunks: u32, first: u32, partials: u32, members: u32, limit: f32 }
 
 @group(0) @binding(0) var<uniform> p: Norm;
 @group(0) @binding(2) var<storage, read_write> clipped: array<vec4<f32>>;
@@ -28,7 +28,7 @@ fn norm_partials(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let chunk = group.x + group.y * groups.x;
-    if chunk >= p.partials { return; }
+    if chunk >= p.chunks { return; }
     var sum = 0.0;
     for (var k = 0u; k < 4u; k += 1u) {
         let i = chunk * 1024u + k * 256u + lane;
@@ -43,5 +43,5 @@ fn norm_partials(
         if lane < width { tree[lane] += tree[lane + width]; }
         workgroupBarrier();
     }
-    if lane == 0u { partials[group.z * p.partials + chunk] = tree[0]; }
+    if lane == 0u { partials[group.z * p.partials + p.first + chunk] = tree[0]; }
 }

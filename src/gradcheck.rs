@@ -64,7 +64,8 @@ pub fn gradcheck(
     let mut check = Check { compiled, cpu, program, table: table.to_vec() };
     check.without_rate();
     let base = check.run()?;
-    let grads = compiled.grads.map(|buf| check.cpu.values(buf)).unwrap_or_default();
+    let grads: Vec<f64> =
+        compiled.runs(&compiled.grads, 0).into_iter().flat_map(|(buf, at, of)| check.cpu.values(buf)[at..][..of.len()].to_vec()).collect();
     let places: Vec<usize> = (0..compiled.arena).collect();
     let mut found = Vec::new();
     for (n, tensor) in compiled.tensors.iter().enumerate().filter(|(_, tensor)| tensor.role.is_learned()) {
@@ -96,10 +97,11 @@ impl Check<'_> {
     }
 
     fn shifted(&mut self, at: usize, by: f64) -> Result<f64> {
-        let weight = self.cpu.values(self.compiled.params)[at];
-        self.cpu.set(self.compiled.params, at, weight + by);
+        let (params, at) = self.compiled.place(&self.compiled.params, 0, at);
+        let weight = self.cpu.values(params)[at];
+        self.cpu.set(params, at, weight + by);
         let loss = self.run();
-        self.cpu.set(self.compiled.params, at, weight);
+        self.cpu.set(params, at, weight);
         loss
     }
 

@@ -48,6 +48,8 @@ pub struct Buffer {
     pub kind: Kind,
     /// How many elements it has.
     pub len: usize,
+    /// Whether it is filled again and again while the device works: executors keep room on the host's side for two fillings of it.
+    pub streamed: bool,
 }
 
 /// One kernel, once, on given buffers.
@@ -191,7 +193,8 @@ impl Plan {
         &self.programs[id.0]
     }
 
-    /// Exactly how many bytes of device memory the plan's buffers take.
+    /// Exactly how many bytes of device memory the plan's buffers take. (An executor needs some of its own beside them: `OpenDevice::memory` says
+    /// both.)
     pub fn memory(&self) -> u64 {
         self.buffers.iter().map(|b| b.len as u64 * 4).sum()
     }
@@ -221,8 +224,21 @@ impl Builder {
 
     /// Adds a buffer of `len` elements. Buffers start as zeros.
     pub fn buffer(&mut self, name: impl Into<String>, kind: Kind, len: usize) -> Buf {
-        self.plan.buffers.push(Buffer { name: name.into(), kind, len: len.max(4).next_multiple_of(4) });
+        self.plan.buffers.push(Buffer { name: name.into(), kind, len: len.max(4).next_multiple_of(4), streamed: false });
         Buf(self.plan.buffers.len() - 1)
+    }
+
+    /// Adds a buffer like another one.
+    pub fn copy_of(&mut self, buf: Buf, name: impl Into<String>) -> Buf {
+        let Buffer { kind, len, .. } = *self.plan.buffer(buf);
+        self.buffer(name, kind, len)
+    }
+
+    /// Adds a buffer that is filled again and again while the device works.
+    pub fn streamed(&mut self, name: impl Into<String>, kind: Kind, len: usize) -> Buf {
+        let buf = self.buffer(name, kind, len);
+        self.plan.buffers[buf.0].streamed = true;
+        buf
     }
 
     /// The number by which kernels call an activation; 0 for none.
@@ -254,6 +270,14 @@ impl Builder {
         ProgramId(self.plan.programs.len() - 1)
     }
 
+    /// Adds the program that does the same over buffer `to` in the place of buffer `from`.
+    pub fn program_over(&mut self, id: ProgramId, from: Buf, to: Buf) -> ProgramId {
+        let mut program = self.plan.program(id).clone();
+        program.dispatches.iter_mut().flat_map(|d| &mut d.args).filter(|buf| **buf == from).for_each(|buf| *buf = to);
+        self.plan.programs.push(program);
+        ProgramId(self.plan.programs.len() - 1)
+    }
+
     /// Adds a dispatch to the program started last.
     pub fn dispatch<K: Kernel>(&mut self, params: &K, args: &[Buf], label: impl Into<String>) {
         self.dispatch_words(row_of::<K>(), params.words(), args, label);
@@ -279,7 +303,8 @@ impl Builder {
             let loops = (dispatch.kernel.loops)(&dispatch.words);
             if loops > MAX_LOOPS {
                 return Err(Error::input(format!(
-                    "{kernel} ({label}) would loop {loops} times in one invocation, the limit is {MAX_LOOPS}: use a smaller batch or narrower layers"
+                    "{kernel} ({label}) would loop {loops} times in one invocation, the limit is {MAX_LOOPS}: use a smaller batch (and [train] \
+                     accumulate) or narrower layers"
                 )));
             }
             let grid = (dispatch.kernel.grid)(&dispatch.words);

@@ -215,7 +215,7 @@ impl Net {
     fn new(judged: &Judged<'_>, spec: &Spec<'_>, x: &Value, y: &Value, weights: &Value) -> Self {
         let compiled = spec.model.compile(spec).unwrap();
         let mut executor = (judged.open)(compiled.plan.clone());
-        executor.write(compiled.features, 0, &pad(&exact(x), spec.model.inputs())).unwrap();
+        executor.write(compiled.features[0], 0, &pad(&exact(x), spec.model.inputs())).unwrap();
         match (compiled.classes, compiled.values) {
             (Some(of), _) => {
                 executor.write_words(of, 0, &classes(y)).unwrap();
@@ -224,7 +224,7 @@ impl Net {
             (None, Some(of)) => executor.write(of, 0, &exact(y)).unwrap(),
             (None, None) => panic!("a loss without targets"),
         }
-        if let (Some(decays), Some(optimizer)) = (compiled.decays, spec.optimizer) {
+        if let (Some(&decays), Some(optimizer)) = (compiled.decays.first(), spec.optimizer) {
             executor.write(decays, 0, &compiled.decaying(optimizer.decaying())).unwrap();
         }
         let mut arena = vec![0.0; compiled.arena];
@@ -233,8 +233,8 @@ impl Net {
             tensor.pack(&exact(&weights[&tensor.name]), &mut arena);
         }
         for member in 0..spec.members {
-            executor.write(compiled.params, member * compiled.arena, &arena).unwrap();
-            if let Some(average) = compiled.average {
+            executor.write(compiled.params[0], member * compiled.arena, &arena).unwrap();
+            for &average in &compiled.average {
                 executor.write(average, member * compiled.arena, &arena).unwrap();
             }
         }
@@ -284,7 +284,7 @@ fn check_gradients(judged: &Judged<'_>) {
                 let ours = net.log(0, member)[0] / rows as f64;
                 losses.numbers(&[ours], &[case["loss_value"].as_f64().unwrap()], judged.loss, || name("loss"));
                 let arena = net.compiled.arena;
-                let ours = net.executor.read_wide(net.compiled.grads.unwrap(), member * arena, arena).unwrap();
+                let ours = net.executor.read_wide(net.compiled.grads[0], member * arena, arena).unwrap();
                 for tensor in &net.compiled.tensors {
                     let theirs = list(&case["gradients"][&tensor.name]);
                     gradients.tensor(&tensor.unpack(&ours), &theirs, judged.gradient, || name(&tensor.name));
@@ -364,7 +364,7 @@ fn check_trajectories(judged: &Judged<'_>) {
                 norms.tensor(&[norm], &theirs[step..=step], allowed, || at("norm"));
             }
             done = until;
-            let judged_buf = net.compiled.average.unwrap_or(net.compiled.params);
+            let judged_buf = net.compiled.average.first().copied().unwrap_or(net.compiled.params[0]);
             let arena = net.executor.read_wide(judged_buf, 0, net.compiled.arena).unwrap();
             for tensor in &net.compiled.tensors {
                 let theirs = list(&run["weights"][kept][&tensor.name]);

@@ -54,12 +54,12 @@ impl Net {
                         words[at / 4] |= (rng.below(256) as u32) << (8 * (at % 4));
                     }
                 }
-                cpu.write_words(compiled.features, 0, &words).unwrap();
+                cpu.write_words(compiled.features[0], 0, &words).unwrap();
             }
             false => {
                 for row in 0..ROWS {
                     for column in 0..model.inputs() {
-                        cpu.set(compiled.features, row * padded(model.inputs()) + column, rng.normal());
+                        cpu.set(compiled.features[0], row * padded(model.inputs()) + column, rng.normal());
                     }
                 }
             }
@@ -80,7 +80,7 @@ impl Net {
             cpu.write_words(compiled.order, member * BATCH, &order).unwrap();
             let mut rng = Rng::new(7, Purpose::Init, member as u64);
             for at in compiled.places() {
-                cpu.set(compiled.params, member * compiled.arena + at, 0.6 * rng.normal());
+                cpu.set(compiled.params[0], member * compiled.arena + at, 0.6 * rng.normal());
             }
         }
         Net { compiled, cpu, members }
@@ -96,12 +96,12 @@ impl Net {
 
     /// The arena of gradients after a step of training with so many live rows.
     fn gradients(&mut self, rows: usize) -> Vec<f64> {
-        let before = self.cpu.values(self.compiled.params);
+        let before = self.cpu.values(self.compiled.params[0]);
         let table = self.table(rows);
         self.cpu.run(self.compiled.train.unwrap(), &table).unwrap();
         let learned = |values: Vec<f64>| self.compiled.places().into_iter().map(|at| values[at]).collect::<Vec<_>>();
-        assert_eq!(learned(self.cpu.values(self.compiled.params)), learned(before), "a rate of 0 changes nothing");
-        self.cpu.values(self.compiled.grads.unwrap())
+        assert_eq!(learned(self.cpu.values(self.compiled.params[0])), learned(before), "a rate of 0 changes nothing");
+        self.cpu.values(self.compiled.grads[0])
     }
 
     /// The mean loss of each member.
@@ -124,13 +124,13 @@ impl Net {
             let padding = (0..arena).filter(|at| !places.contains(at));
             assert!(padding.into_iter().all(|at| own[at] == 0.0), "{name}: the padding of the gradients is not 0");
             for &at in &places {
-                let weight = self.cpu.values(self.compiled.params)[member * arena + at];
+                let weight = self.cpu.values(self.compiled.params[0])[member * arena + at];
                 let mut shifted = |by: f64| {
-                    self.cpu.set(self.compiled.params, member * arena + at, weight + by);
+                    self.cpu.set(self.compiled.params[0], member * arena + at, weight + by);
                     self.losses(rows)
                 };
                 let (up, down) = (shifted(STEP), shifted(-STEP));
-                self.cpu.set(self.compiled.params, member * arena + at, weight);
+                self.cpu.set(self.compiled.params[0], member * arena + at, weight);
                 for other in (0..self.members).filter(|&m| m != member) {
                     assert_eq!(
                         (up[other], down[other]),

@@ -94,11 +94,11 @@ fn net(optimizer: &Optimizer) -> (Compiled, Cpu<f32>) {
     let mut rng = Rng::new(1, Purpose::Synthetic, 0);
     let mut draw = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<_>>();
     let rows: Vec<f32> = draw(24).chunks(3).flat_map(|row| [row[0], row[1], row[2], 0.0]).collect();
-    cpu.write(compiled.features, 0, &rows).unwrap();
+    cpu.write(compiled.features[0], 0, &rows).unwrap();
     cpu.write(compiled.values.unwrap(), 0, &draw(16)).unwrap();
     cpu.write_words(compiled.order, 0, &(0..8).collect::<Vec<_>>()).unwrap();
-    cpu.write(compiled.params, 0, &compiled.pack(&gradus::model::Weights::initial(&model, 3))).unwrap();
-    if let Some(decays) = compiled.decays {
+    cpu.write(compiled.params[0], 0, &compiled.pack(&gradus::model::Weights::initial(&model, 3))).unwrap();
+    for &decays in &compiled.decays {
         cpu.write(decays, 0, &compiled.decaying(optimizer.decaying())).unwrap();
     }
     (compiled, cpu)
@@ -119,7 +119,7 @@ fn padding_and_what_is_not_learned_stay_as_they_are() {
     for optimizer in Optimizer::all().map(|o| o.l2(0.1).weight_decay(0.1).decays(Decays::All)) {
         let (compiled, mut cpu) = net(&optimizer);
         run(&optimizer, &compiled, &mut cpu, 0..1);
-        let arena = cpu.values(compiled.params);
+        let arena = cpu.values(compiled.params[0]);
         let used: Vec<usize> = compiled.tensors.iter().flat_map(|t| t.unpack(&(0..compiled.arena).collect::<Vec<_>>())).collect();
         let padding = (0..compiled.arena).filter(|at| !used.contains(at));
         assert!(padding.into_iter().all(|at| arena[at] == 0.0), "{}: padding has moved", optimizer.name());
@@ -139,13 +139,13 @@ fn a_run_that_is_resumed_equals_one_that_was_not() {
         run(&optimizer, &compiled, &mut first, 0..8);
         // only parameters, their average and the states go on
         let (_, mut second) = net(&optimizer);
-        let kept = [compiled.params, compiled.average.unwrap()].into_iter().chain(compiled.states.iter().copied());
+        let kept = [compiled.params[0], compiled.average[0]].into_iter().chain(compiled.states.iter().flatten().copied());
         for buf in kept {
             second.write(buf, 0, &first.values(buf)).unwrap();
         }
         run(&optimizer, &compiled, &mut second, 8..20);
-        assert_eq!(second.values(compiled.params), straight.values(compiled.params), "{}", optimizer.name());
-        assert_eq!(second.values(compiled.average.unwrap()), straight.values(compiled.average.unwrap()), "{}", optimizer.name());
+        assert_eq!(second.values(compiled.params[0]), straight.values(compiled.params[0]), "{}", optimizer.name());
+        assert_eq!(second.values(compiled.average[0]), straight.values(compiled.average[0]), "{}", optimizer.name());
     }
 }
 

@@ -7,7 +7,7 @@ use super::progress::thousands;
 use super::{assemble, print, say};
 use crate::Activation;
 use crate::error::Result;
-use crate::exec::Device;
+use crate::exec::OpenDevice;
 use crate::expr::Expr;
 use crate::model::{Compiled, Layer, Model};
 use crate::parity::lockstep;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 pub(super) fn check(args: &Check) -> Result<ExitCode> {
     let config = Config::open(&args.config, &args.sets)?;
-    let device = Device::parse(args.device.as_deref().unwrap_or(&config.device.name)).open()?;
+    let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
     let table = data.train.table();
     let (train, valid, test) = (data.train.len(), data.valid.len(), data.test.len());
@@ -30,6 +30,7 @@ pub(super) fn check(args: &Check) -> Result<ExitCode> {
     }
 
     let mut first = assemble::trainer(&config, table)?.build_on(device.clone())?.first_step(&data.train)?;
+    memory(&first.compiled, &device)?;
     plan(&first.compiled)?;
     print(&format!("one batch on {}, each dispatch against the reference in f64:", device.info()))?;
     let rows = lockstep(&mut *first.executor, first.program, &first.table)?;
@@ -79,9 +80,30 @@ fn shown(activation: &Activation) -> String {
     }
 }
 
+/// What the run takes of the device's memory, exactly, and how the data and the parameters lie there.
+fn memory(compiled: &Compiled, device: &OpenDevice) -> Result<()> {
+    let (plan, needed) = (&compiled.plan, device.memory(&compiled.plan));
+    let allowed = device.limits().memory.map(|most| format!(", of {} that may be used", thousands(most as f64))).unwrap_or_default();
+    print(&format!("device memory: {} bytes{allowed}, {} buffers", thousands(needed as f64), plan.buffers.len()))?;
+    let own = [("the way to the device and back", needed - plan.memory())];
+    let shares = compiled.shares.iter().map(|share| (share.name, share.bytes)).chain(own);
+    for (name, bytes) in shares.filter(|(_, bytes)| *bytes > 0) {
+        print(&format!("    {name:32} {:>15} bytes", thousands(bytes as f64)))?;
+    }
+    let parts = compiled.features.len();
+    match compiled.chunk_rows {
+        Some(rows) => print(&format!("data: streamed, {} rows at a time through a ring of {parts} buffers", thousands(rows as f64)))?,
+        None if parts > 1 => print(&format!("data: resident, in {parts} buffers, as the device binds no more at once"))?,
+        None => print("data: resident")?,
+    }
+    if compiled.segments.len() > 1 {
+        print(&format!("parameters: in {} buffers, as the device binds no more at once", compiled.segments.len()))?;
+    }
+    Ok(())
+}
+
 fn plan(compiled: &Compiled) -> Result<()> {
     let plan = &compiled.plan;
-    print(&format!("device memory: {} bytes in {} buffers", thousands(plan.memory() as f64), plan.buffers.len()))?;
     if let Some(id) = compiled.train {
         let program = plan.program(id);
         print(&format!("a step: {} dispatches, {} FLOP", program.dispatches.len(), thousands(plan.flops(id) as f64)))?;

@@ -7,7 +7,6 @@ use super::train::{describe, device_json};
 use super::{print, say};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::exec::Device;
 use serde_json::{Map, json};
 use std::process::ExitCode;
 
@@ -17,7 +16,7 @@ pub(super) fn eval(args: &Eval) -> Result<ExitCode> {
         Some(path) => Dataset::new(assemble::new_data(&run.preprocess, path, true)?),
         None => own_test_set(&run)?,
     };
-    let device = Device::parse(args.device.as_deref().unwrap_or("auto")).open()?;
+    let device = run.config.device.open(Some(args.device.as_deref().unwrap_or("auto")))?;
     let mut training = assemble::trained(&run, data.table())?.build_on(device.clone())?;
     let scores = training.evaluate(&data)?.remove(0);
     if args.json {

@@ -3,7 +3,6 @@
 use super::config::Config;
 use super::{assemble, print, say};
 use crate::error::{Error, Result};
-use crate::exec::Device;
 use crate::lr_find::{Curve, Settings, Suggestion, csv, sketch, suggest};
 use crate::plot::{Mark, lr_finder};
 use clap::Args;
@@ -53,7 +52,7 @@ const CERTAIN: f64 = 5.0;
 
 pub(super) fn lr_find(args: &LrFind) -> Result<ExitCode> {
     let config = Config::open(&args.config, &args.sets)?;
-    let device = Device::parse(args.device.as_deref().unwrap_or(&config.device.name)).open()?;
+    let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
     let mut training = assemble::trainer(&config, data.train.table())?.build_on(device.clone())?;
     let curve = training.lr_find(&data.train, &Settings { lo: args.from, hi: args.to, steps: args.steps })?;

@@ -5,7 +5,6 @@ use super::args::Predict;
 use super::{assemble, run};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::exec::Device;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +15,7 @@ pub(super) fn predict(args: &Predict) -> Result<ExitCode> {
     let loss = assemble::loss(&run.config, &targets);
     let answers = Answers::new(&run.preprocess, &loss, args.proba)?;
     let data = Dataset::new(assemble::new_data(&run.preprocess, &args.data, false)?);
-    let device = Device::parse(args.device.as_deref().unwrap_or(&run.config.device.name)).open()?;
+    let device = run.config.device.open(args.device.as_deref())?;
     let outputs = assemble::trained(&run, data.table())?.build_on(device)?.predict(0, &data)?;
     let width = assemble::outputs(&loss, &targets);
     match &args.out {

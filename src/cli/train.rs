@@ -22,7 +22,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
         }
     };
     let config = Config::open(&args.config, &args.sets)?;
-    let device = Device::parse(args.device.as_deref().unwrap_or(&config.device.name)).open()?;
+    let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
     let Prepared { train, valid, test, .. } = &data;
     let mut training = assemble::trainer(&config, train.table())?.build_on(device.clone())?;

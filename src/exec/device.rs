@@ -1,6 +1,6 @@
 //! Which device: what was asked for, what there is, and what was taken and why.
 
-use super::{Executor, cpu::Cpu};
+use super::{Executor, Limits, cpu::Cpu};
 #[cfg(not(feature = "gpu"))]
 use crate::error::Error;
 use crate::error::Result;
@@ -114,6 +114,7 @@ pub struct OpenDevice {
     info: DeviceInfo,
     why: String,
     how: How,
+    limits: Limits,
 }
 
 #[derive(Debug, Clone)]
@@ -128,7 +129,7 @@ impl OpenDevice {
     /// The CPU path, and the reason why.
     pub(crate) fn cpu(why: &str) -> Self {
         let info = DeviceInfo { name: "CPU path".into(), backend: "cpu".into(), kind: DeviceType::Cpu, driver: String::new() };
-        OpenDevice { info, why: why.to_string(), how: How::Cpu(Threads::new(0).map(Arc::new)) }
+        OpenDevice { info, why: why.to_string(), how: How::Cpu(Threads::new(0).map(Arc::new)), limits: Limits::CPU }
     }
 
     /// Computes on so many threads, where it is the CPU path; unless told, on as many as the process may use, or as the environment's
@@ -160,7 +161,7 @@ impl OpenDevice {
     /// A GPU, and the reason why.
     #[cfg(feature = "gpu")]
     pub(crate) fn gpu(context: super::gpu::Context, why: &str) -> Self {
-        OpenDevice { info: context.info().clone(), why: why.to_string(), how: How::Gpu(context) }
+        OpenDevice { info: context.info().clone(), why: why.to_string(), limits: context.limits(), how: How::Gpu(context) }
     }
 
     /// What the device says of itself.
@@ -173,10 +174,37 @@ impl OpenDevice {
         &self.why
     }
 
+    /// What the device can hold.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The same device, of whose memory no more than so many bytes may be used: data that do not fit are streamed, and what does not fit even so is
+    /// refused before anything is made.
+    pub fn with_memory(self, bytes: u64) -> Self {
+        OpenDevice { limits: Limits { memory: Some(bytes), ..self.limits }, ..self }
+    }
+
+    /// The same device, of whose buffers no more than so many bytes are bound at once: data and parameters that are larger are cut.
+    pub fn with_binding(self, bytes: u64) -> Self {
+        OpenDevice { limits: Limits { binding: bytes.min(self.limits.binding), ..self.limits }, ..self }
+    }
+
+    /// Exactly how many bytes an executor for a plan takes: the plan's buffers, and what the executor itself needs for uniforms and for the way of
+    /// bytes to the device and back. (Of the host's memory, on the CPU path.)
+    pub fn memory(&self, plan: &Plan) -> u64 {
+        match &self.how {
+            How::Cpu(_) => plan.memory(),
+            #[cfg(feature = "gpu")]
+            How::Gpu(_) => plan.memory() + super::gpu::own_bytes(plan),
+        }
+    }
+
     /// An executor for a plan: all buffers, pipelines and bindings are made here, and none later.
     ///
     /// [`crate::Error::Device`] when the adapter can't hold the plan: the message has the numbers.
     pub fn executor(&self, plan: Plan) -> Result<Box<dyn Executor>> {
+        self.limits.check(&plan, self.memory(&plan), &self.info.name)?;
         match &self.how {
             How::Cpu(threads) => Ok(Box::new(Cpu::<f32>::new(plan).on(threads.clone()))),
             #[cfg(feature = "gpu")]

@@ -7,12 +7,15 @@ pub mod cpu;
 mod device;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod limits;
 
 pub use device::{Device, DeviceInfo, DeviceType, OpenDevice};
+pub use limits::Limits;
 
 /// Runs a plan's programs over its buffers, which persist from run to run.
 ///
-/// Everything is created when the executor is made; nothing is afterwards. Faults of the device show at the next `read`.
+/// Everything is created when the executor is made; nothing is afterwards. Faults of the device show at the next `read`. What is written or run is
+/// handed over, not waited for: a write waits only when the room on the host's side is full of what the device has not taken yet.
 pub trait Executor {
     /// The plan it was made for.
     fn plan(&self) -> &Plan;

@@ -1,4 +1,5 @@
-//! A batch out of the resident data set, by index: `batch[m, r, :] = features[order[m, start + r], :]`.
+//! A batch out of the data set, by index: `batch[m, r, :] = features[order[m, start + r] − first, :]`, for the rows that this buffer of features
+//! holds. Data that are in several buffers are gathered by as many dispatches.
 
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
@@ -6,7 +7,7 @@ use crate::parallel::{Simd, WithSimd, in_vectors, over_rows};
 use crate::params;
 
 params! {
-    /// Gathers rows of numbers. Arguments: features `[n, 4·width4]`, order `[members, order_stride]`, batch `[members, rows, 4·width4]`.
+    /// Gathers rows of numbers. Arguments: features `[count, 4·width4]`, order `[members, order_stride]`, batch `[members, rows, 4·width4]`.
     Gather {
         /// Groups of four features in a row.
         width4: u32,
@@ -16,6 +17,10 @@ params! {
         order_stride: u32,
         /// Members.
         members: u32,
+        /// The first row that these features hold.
+        first: u32,
+        /// How many rows they hold.
+        count: u32,
         /// Of no meaning here; what a byte is worth in [`GatherBytes`].
         scale: f32,
     }
@@ -32,6 +37,10 @@ params! {
         order_stride: u32,
         /// Members.
         members: u32,
+        /// The first row that these features hold.
+        first: u32,
+        /// How many rows they hold.
+        count: u32,
         /// What one unit of a byte is worth.
         scale: f32,
     }
@@ -55,7 +64,9 @@ impl Kernel for Gather {
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
             let batch = batch[member * self.rows as usize * width..].chunks_exact_mut(width);
             for (row, &source) in batch.zip(order) {
-                row.copy_from_slice(&features[source as usize * width..][..width]);
+                if let Some(source) = within(source, self.first, self.count) {
+                    row.copy_from_slice(&features[source * width..][..width]);
+                }
             }
         }
     }
@@ -84,7 +95,8 @@ impl Kernel for GatherBytes {
             let batch = &mut batch[member * self.rows as usize * 4 * width4..][..step.rows * 4 * width4];
             over_rows(batch, 4 * width4, 1, batch.len() * 4, |first, batch| {
                 for (row, &source) in batch.chunks_exact_mut(4 * width4).zip(&order[first..]) {
-                    let words = &words[source as usize * width4..][..width4];
+                    let Some(source) = within(source, self.first, self.count) else { continue };
+                    let words = &words[source * width4..][..width4];
                     in_vectors(Unpack { words, scale, row: row.as_chunks_mut().0 });
                 }
             });
@@ -114,7 +126,12 @@ impl<T: Real> WithSimd for Unpack<'_, T> {
     }
 }
 
-/// Rows of a full batch, features, members, live rows of the middle step.
+/// Where a row lies among the `count` from `first` on, if it does.
+fn within(row: u32, first: u32, count: u32) -> Option<usize> {
+    row.checked_sub(first).filter(|&row| row < count).map(|row| row as usize)
+}
+
+/// Rows of a full batch, features, members, live rows of the middle step. Where there are three members, the features are a part of the data.
 fn shapes() -> impl Iterator<Item = (usize, usize, usize, usize)> {
     [(1, 1, 1, 1), (32, 784, 1, 17), (15, 7, 3, 4), (33, 65, 3, 1), (65_537, 3, 1, 1000)].into_iter()
 }
@@ -124,8 +141,17 @@ fn case(rows: usize, width: usize, members: usize, live: usize, bytes: bool) -> 
     let width4 = width.div_ceil(4);
     let data = rows + 7;
     let order = inputs.indices(members * (rows + 8), data);
-    let gather = Gather { width4: width4 as u32, rows: rows as u32, order_stride: rows as u32 + 8, members: members as u32, scale: 0.25 };
-    let features = if bytes { inputs.words(data * width4) } else { inputs.rows(data, width) };
+    let (first, count) = if members == 3 { (data / 4, data / 2) } else { (0, data) };
+    let gather = Gather {
+        width4: width4 as u32,
+        rows: rows as u32,
+        order_stride: rows as u32 + 8,
+        members: members as u32,
+        first: first as u32,
+        count: count as u32,
+        scale: 0.25,
+    };
+    let features = if bytes { inputs.words(count * width4) } else { inputs.rows(count, width) };
     let batch = cases::poison(members * rows * 4 * width4);
     cases::case(&gather, format!("{rows}x{width} members {members}"), members, &[rows, live, rows])
         .arg("features", features)

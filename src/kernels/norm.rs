@@ -13,7 +13,11 @@ params! {
     ClipValue {
         /// Length of a member's part of the arena, in groups of four.
         arena4: u32,
-        /// Partial sums of a member (of no meaning here).
+        /// As in [`NormPartials`] (of no meaning here).
+        chunks: u32,
+        /// As in [`NormPartials`] (of no meaning here).
+        first: u32,
+        /// As in [`NormPartials`] (of no meaning here).
         partials: u32,
         /// Members.
         members: u32,
@@ -23,10 +27,15 @@ params! {
 }
 
 params! {
-    /// `partials[m, c] = Σ g²` over chunk c of member m. Arguments: the arena of gradients, partials `[members, partials]`.
+    /// `partials[m, first + c] = Σ g²` over chunk c of member m. Arguments: the arena of gradients, or one of the buffers that it is in; partials
+    /// `[members, partials]`, those of all of them.
     NormPartials {
         /// Length of a member's part of the arena, in groups of four.
         arena4: u32,
+        /// Chunks of it.
+        chunks: u32,
+        /// Where its partial sums begin among a member's.
+        first: u32,
         /// Partial sums of a member.
         partials: u32,
         /// Members.
@@ -63,7 +72,7 @@ impl Kernel for ClipValue {
     fn cases() -> Vec<Case> {
         arenas()
             .map(|(arena, members)| {
-                let kernel = ClipValue { arena4: arena as u32 / 4, partials: 0, members: members as u32, limit: 0.5 };
+                let kernel = ClipValue { arena4: arena as u32 / 4, chunks: 0, first: 0, partials: 0, members: members as u32, limit: 0.5 };
                 let mut case = cases::case(&kernel, format!("{arena} members {members}"), members, &[1, 1]);
                 case.steps[0].part.last = false;
                 case.arg("clipped", CaseData::F32(gradients(arena, members))).within(Tolerance::ulp(0.0, 1e-37))
@@ -80,7 +89,7 @@ impl Kernel for NormPartials {
     }
 
     fn grid(&self) -> [u32; 3] {
-        [256 * self.partials, 1, self.members]
+        [256 * self.chunks, 1, self.members]
     }
 
     fn loops(&self) -> u64 {
@@ -95,6 +104,7 @@ impl Kernel for NormPartials {
         let (grads, mut partials) = (&*args.real(0), args.real_mut(1));
         for (m, partials) in partials.chunks_exact_mut(self.partials as usize).enumerate().take(self.members as usize) {
             let arena = &grads[m * 4 * self.arena4 as usize..][..4 * self.arena4 as usize];
+            let partials = &mut partials[self.first as usize..][..self.chunks as usize];
             over_rows(partials, 1, 1, 16 * arena.len(), |first, partials| {
                 for (chunk, partial) in arena.chunks(CHUNK).skip(first).zip(partials) {
                     *partial = in_vectors(Squares(chunk));
@@ -106,11 +116,13 @@ impl Kernel for NormPartials {
     fn cases() -> Vec<Case> {
         arenas()
             .map(|(arena, members)| {
-                let partials = arena.div_ceil(CHUNK);
-                let kernel = NormPartials { arena4: arena as u32 / 4, partials: partials as u32, members: members as u32, limit: 0.0 };
+                let chunks = arena.div_ceil(CHUNK) as u32;
+                // where there are three members, theirs are two of the partial sums of a larger arena's parts
+                let (first, partials) = if members == 3 { (2, chunks + 3) } else { (0, chunks) };
+                let kernel = NormPartials { arena4: arena as u32 / 4, chunks, first, partials, members: members as u32, limit: 0.0 };
                 cases::case(&kernel, format!("{arena} members {members}"), members, &[1, 1])
                     .arg("grads", CaseData::F32(gradients(arena, members)))
-                    .arg("partials", cases::poison(members * partials))
+                    .arg("partials", cases::poison(members * partials as usize))
                     // sums of squares do not cancel: √4096 roundings of half an ULP, twice over
                     .within(Tolerance::ulp(64.0, 1e-37))
             })

@@ -1,6 +1,9 @@
 //! From a model, a loss, an optimizer and a batch to a plan: the buffers, and the programs train, eval and predict.
 
-use super::graph::{Graph, LayerBuffers, Mode, Shape};
+use super::arena::{self, Segment};
+use super::features::{FeatureBuffers, Residence};
+use super::graph::{Batch, Graph, LayerBuffers, Mode};
+use super::memory::{Share, shares};
 use super::{Model, Weights};
 use crate::clip::Clip;
 use crate::error::{Error, Result};
@@ -8,7 +11,6 @@ use crate::flow::{NUMBERS, bounds};
 use crate::kernels::accumulate::{Accumulate, Average};
 use crate::kernels::finish::{Finish, SCALARS, Tally};
 use crate::kernels::flow::{self, FlowColumns};
-use crate::kernels::gather::{Gather, GatherBytes};
 use crate::kernels::metrics::{Confusion, Errors, Hits};
 use crate::kernels::norm::{CHUNK, ClipValue, NormPartials};
 use crate::loss::{Loss, LossBuffers, LossShape};
@@ -33,10 +35,14 @@ pub struct Spec<'a> {
     pub batch: usize,
     /// Models side by side.
     pub members: usize,
-    /// Rows of the resident data set.
+    /// Rows of the data set.
     pub data_rows: usize,
-    /// What a byte is worth, when features are resident as bytes.
+    /// What a byte is worth, when features are bytes.
     pub byte_scale: Option<f32>,
+    /// Where the features are.
+    pub residence: Residence,
+    /// The most bytes that a buffer may have: features and arenas that are larger are cut.
+    pub binding: u64,
     /// Entries of the order, for one member.
     pub order: usize,
     /// How many classes there are, when the targets are classes.
@@ -65,6 +71,8 @@ impl<'a> Spec<'a> {
             members: 1,
             data_rows: batch,
             byte_scale: None,
+            residence: Residence::Resident,
+            binding: u64::MAX,
             order: batch,
             classes: None,
             weighted: false,
@@ -95,8 +103,16 @@ pub struct Compiled {
     pub eval: ProgramId,
     /// A batch of predictions, into `output`.
     pub predict: ProgramId,
-    /// Features `[n, padded width]`.
-    pub features: Buf,
+    /// For each of these programs the same over the other buffer of the ring, where features are streamed.
+    pub turns: Vec<(ProgramId, ProgramId)>,
+    /// Features `[n, padded width]`: the shards of resident ones, or the ring of streamed ones.
+    pub features: Vec<Buf>,
+    /// Where a row of the order is in a buffer of the ring `[members, order]`, where features are streamed.
+    pub places: Option<Buf>,
+    /// How many rows of each member a buffer of the ring holds, where features are streamed.
+    pub chunk_rows: Option<usize>,
+    /// The bytes of a row of features.
+    pub row_bytes: usize,
     /// Targets as classes `[n]`.
     pub classes: Option<Buf>,
     /// Targets as numbers `[n, columns]`.
@@ -111,20 +127,20 @@ pub struct Compiled {
     pub order: Buf,
     /// What dropout is drawn from, one word a member.
     pub seeds: Option<Buf>,
-    /// The arena of parameters `[members, arena]`.
-    pub params: Buf,
+    /// The arena of parameters: for each segment a buffer `[members, its length]`, as for all arenas.
+    pub params: Vec<Buf>,
     /// A snapshot of it: the best so far.
-    pub best: Buf,
-    /// The moving average of the parameters.
-    pub average: Option<Buf>,
-    /// Where the parameters are held while the average is judged in their place.
-    pub held: Option<Buf>,
-    /// The arena of gradients, those of accumulated batches added up.
-    pub grads: Option<Buf>,
-    /// Which elements of an arena decay, 0 or 1; empty when none does.
-    pub decays: Option<Buf>,
+    pub best: Vec<Buf>,
+    /// The moving average of the parameters; empty where none is kept.
+    pub average: Vec<Buf>,
+    /// Where the parameters are held while the average is judged in their place; empty where none is kept.
+    pub held: Vec<Buf>,
+    /// The arena of gradients, those of accumulated batches added up; empty in a plan that does not train.
+    pub grads: Vec<Buf>,
+    /// Which elements of a member's arena decay, 0 or 1; empty when none does.
+    pub decays: Vec<Buf>,
     /// The arenas of the optimizer.
-    pub states: Vec<Buf>,
+    pub states: Vec<Vec<Buf>>,
     /// Sums of each step `[slots, members, 4]`.
     pub log: Buf,
     /// For each member 0, or 1 + the slot of the first step with a value that was not finite.
@@ -143,15 +159,19 @@ pub struct Compiled {
     pub tensors: Vec<Tensor>,
     /// The length of a member's part of an arena.
     pub arena: usize,
+    /// Where arenas are cut: a single segment where a binding holds them.
+    pub segments: Vec<Segment>,
+    /// What the plan's memory is for.
+    pub shares: Vec<Share>,
 }
 
 /// A look at the flow of gradients.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Look {
     /// The program, to be run after a step, with that step's rows.
     pub program: ProgramId,
     /// Where the parameters from before the step are to be.
-    pub before: Buf,
+    pub before: Vec<Buf>,
     /// What it finds `[looks, members, layers, 8]`.
     pub flow: Buf,
 }
@@ -165,15 +185,12 @@ impl Model {
             return Err(Error::input("batch must be at least 1 (got 0): set [train] batch, --set train.batch=64"));
         }
         let (tensors, arena) = self.tensors();
+        let segments = Segment::cut(&tensors, arena, members, spec.binding)?;
         let slots = spec.order.div_ceil(batch);
         let mut b = Builder::new(members, slots);
         let (width, outputs) = (padded(self.inputs()), self.outputs());
 
-        let (feature_kind, feature_len) = match spec.byte_scale {
-            Some(_) => (Kind::U32, data_rows * width / 4),
-            None => (Kind::F32, data_rows * width),
-        };
-        let features = b.buffer("features", feature_kind, feature_len);
+        let features = FeatureBuffers::add(&mut b, spec, width);
         let classes = spec.classes.map(|_| b.buffer("classes", Kind::U32, data_rows));
         let takes_numbers = spec.loss.formula().is_some() || spec.classes.is_none();
         let values = takes_numbers.then(|| b.buffer("targets", Kind::F32, data_rows * spec.columns()));
@@ -181,8 +198,8 @@ impl Model {
         let class_weights = b.buffer("weights of classes", Kind::F32, spec.classes.unwrap_or(1));
         let confusion = spec.classes.map(|k| b.buffer("confusion", Kind::U32, members * k * k));
         let order = b.buffer("order", Kind::U32, members * spec.order);
-        let params = b.buffer("params", Kind::F32, members * arena);
-        let best = b.buffer("best", Kind::F32, members * arena);
+        let params = arena::add(&mut b, "params", &segments, members);
+        let best = arena::add(&mut b, "best", &segments, members);
         let log = b.buffer("log", Kind::F32, slots * members * 4);
         let fault = b.buffer("fault", Kind::U32, members);
         let input = b.buffer("batch", Kind::F32, members * batch * width);
@@ -190,20 +207,20 @@ impl Model {
         let stats = b.buffer("stats", Kind::F32, members * batch * 4);
         let slope = b.buffer("slope of the loss", Kind::F32, members * batch * padded(outputs));
 
-        let (rows, m, arena4) = (batch as u32, members as u32, arena as u32 / 4);
-        let mut graph = Graph::new(&mut b, self, Shape { rows, members: m, arena4 }, input);
+        let (rows, m) = (batch as u32, members as u32);
+        let mut graph = Graph::new(&mut b, self, Batch { rows, members: m }, &segments, input);
         let shape = LossShape { rows, outputs: outputs as u32, order_stride: spec.order as u32, members: m, weighted: spec.weighted };
         let loss_of =
             |predictions: Buf| LossBuffers { predictions, classes, values, order, delta: slope, loss: row_loss, weights, class_weights };
         let output = graph.output(Mode::Eval);
 
         let predict = b.program("predict");
-        gather(&mut b, spec, width, [features, order, input]);
-        graph.forward(&mut b, Mode::Eval, params);
+        features.gather(&mut b, spec, width, order, input);
+        graph.forward(&mut b, Mode::Eval, &params);
 
         let eval = b.program("eval");
-        gather(&mut b, spec, width, [features, order, input]);
-        graph.forward(&mut b, Mode::Eval, params);
+        features.gather(&mut b, spec, width, order, input);
+        graph.forward(&mut b, Mode::Eval, &params);
         spec.loss.emit(&mut b, shape, &loss_of(output));
         let LossShape { order_stride, .. } = shape;
         let stride = padded(outputs) as u32;
@@ -226,59 +243,99 @@ impl Model {
         let tally = Tally { rows, partials: 0, members: m, max_norm: 0.0, sticky: 0 };
         b.dispatch(&tally, &[Plan::STEPS, row_loss, log, stats], "sums");
 
-        let (mut train, mut grads, mut states, mut decays, mut average) = (None, None, Vec::new(), None, None);
+        let (mut train, mut grads, mut gradients, mut states) = (None, Vec::new(), Vec::new(), Vec::new());
+        let (mut decaying, mut decays, mut average) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(optimizer) = spec.optimizer {
-            let gradients = b.buffer("grads", Kind::F32, members * arena);
-            states = optimizer.info().states.iter().map(|name| b.buffer(*name, Kind::F32, members * arena)).collect();
-            let decaying = b.buffer("decays", Kind::F32, if optimizer.has_decay() { arena } else { 1 });
-            decays = optimizer.has_decay().then_some(decaying);
-            let count = arena.div_ceil(CHUNK);
+            gradients = arena::add(&mut b, "grads", &segments, members);
+            states = optimizer.info().states.iter().map(|name| arena::add(&mut b, name, &segments, members)).collect::<Vec<_>>();
+            decaying = match optimizer.has_decay() {
+                true => arena::add(&mut b, "decays", &segments, 1),
+                false => vec![b.buffer("decays", Kind::F32, 1); segments.len()],
+            };
+            decays = if optimizer.has_decay() { decaying.clone() } else { Vec::new() };
+            let count: usize = segments.iter().map(|segment| segment.len.div_ceil(CHUNK)).sum();
             let partials = b.buffer("partials", Kind::F32, members * count);
             let scalars = b.buffer("scalars", Kind::F32, members * SCALARS);
 
             train = Some(b.program("train"));
-            gather(&mut b, spec, width, [features, order, input]);
-            graph.forward(&mut b, Mode::Train, params);
+            features.gather(&mut b, spec, width, order, input);
+            graph.forward(&mut b, Mode::Train, &params);
             spec.loss.emit(&mut b, shape, &loss_of(graph.output(Mode::Train)));
-            graph.backward(&mut b, params, gradients, slope);
-            let mut whole = gradients;
+            graph.backward(&mut b, &params, &gradients, slope);
+            let quarter = |segment: &Segment| segment.len as u32 / 4;
+            grads = gradients.clone();
             if spec.accumulate {
-                whole = b.buffer("sum of grads", Kind::F32, members * arena);
-                b.dispatch(&Accumulate { arena4, members: m, decay: 0.0 }, &[gradients, whole], "accumulate");
+                grads = arena::add(&mut b, "sum of grads", &segments, members);
+                for (segment, (&part, &sum)) in segments.iter().zip(gradients.iter().zip(&grads)) {
+                    let kernel = Accumulate { arena4: quarter(segment), members: m, decay: 0.0 };
+                    b.dispatch(&kernel, &[part, sum], "accumulate");
+                }
             }
-            grads = Some(whole);
-            if let Some(limit) = spec.clip.value() {
-                b.dispatch(&ClipValue { arena4, partials: 0, members: m, limit: limit as f32 }, &[whole], "clip");
+            let mut first = 0;
+            for (segment, &whole) in segments.iter().zip(&grads) {
+                let (arena4, chunks, partials_of) = (quarter(segment), segment.len.div_ceil(CHUNK) as u32, count as u32);
+                if let Some(limit) = spec.clip.value() {
+                    let kernel = ClipValue { arena4, chunks, first, partials: partials_of, members: m, limit: limit as f32 };
+                    b.dispatch(&kernel, &[whole], "clip");
+                }
+                let kernel = NormPartials { arena4, chunks, first, partials: partials_of, members: m, limit: 0.0 };
+                b.dispatch(&kernel, &[whole, partials], "norm");
+                first += chunks;
             }
-            b.dispatch(&NormPartials { arena4, partials: count as u32, members: m, limit: 0.0 }, &[whole, partials], "norm");
             let max_norm = spec.clip.norm().map_or(0.0, |norm| norm as f32);
             let finish = Finish { rows, partials: count as u32, members: m, max_norm, sticky: spec.sticky.into() };
             b.dispatch(&finish, &[Plan::STEPS, row_loss, log, partials, scalars, fault], "sums");
-            let args: Vec<Buf> = [scalars, whole, params, decaying].into_iter().chain(states.iter().copied()).collect();
-            optimizer.emit(&mut b, arena4, m, &args);
-            graph.track(&mut b, scalars, params);
+            for (n, segment) in segments.iter().enumerate() {
+                let own = [scalars, grads[n], params[n], decaying[n]].into_iter().chain(states.iter().map(|state| state[n]));
+                optimizer.emit(&mut b, quarter(segment), m, &own.collect::<Vec<_>>());
+            }
+            graph.track(&mut b, scalars, &params);
             if let Some(decay) = optimizer.averaging() {
-                let moving = b.buffer("average", Kind::F32, members * arena);
-                b.dispatch(&Average { arena4, members: m, decay: decay as f32 }, &[scalars, params, moving], "average");
-                average = Some(moving);
+                average = arena::add(&mut b, "average", &segments, members);
+                for (segment, (&w, &moving)) in segments.iter().zip(params.iter().zip(&average)) {
+                    let kernel = Average { arena4: quarter(segment), members: m, decay: decay as f32 };
+                    b.dispatch(&kernel, &[scalars, w, moving], "average");
+                }
             }
         }
         let (layers, mut per_row, seeds) = graph.into_parts();
-        let look = match grads {
-            Some(grads) if spec.looks > 0 => Some(look(&mut b, spec, &layers, params, grads, arena4)),
-            _ => None,
+        let look = (spec.looks > 0 && !grads.is_empty()).then(|| look(&mut b, spec, &layers, &segments, &params, &grads));
+        let kept = if spec.snapshot {
+            [&params].into_iter().chain(&states).chain(Some(&average)).flatten().copied().collect()
+        } else {
+            Vec::new()
         };
-        let kept = if spec.snapshot { [params].iter().chain(&states).chain(&average).copied().collect() } else { Vec::new() };
-        let snapshot = kept.into_iter().map(|buf| (buf, b.buffer("snapshot", Kind::F32, members * arena))).collect();
+        let snapshot: Vec<(Buf, Buf)> = kept.into_iter().map(|buf| (buf, b.copy_of(buf, "snapshot"))).collect();
         per_row.extend([row_loss, stats, slope]);
-        let held = b.buffer("held params", Kind::F32, if average.is_some() { members * arena } else { 1 });
+        let held = if average.is_empty() { Vec::new() } else { arena::add(&mut b, "held params", &segments, members) };
+        let turns = features.turns(&mut b, &[Some(predict), Some(eval), train].into_iter().flatten().collect::<Vec<_>>());
         let plan = b.finish()?;
+        let data = features.parts.iter().chain(&features.places).chain(&classes).chain(&values).chain([&weights, &class_weights, &order]);
+        let copies = look.iter().flat_map(|look: &Look| &look.before).chain(snapshot.iter().map(|(_, copy)| copy));
+        let shares = shares(
+            &plan,
+            &[
+                ("data", data.copied().collect()),
+                ("parameters", [&params, &average].into_iter().flatten().copied().collect()),
+                ("copies of parameters", [&best, &held].into_iter().flatten().chain(copies).copied().collect()),
+                ("gradients", gradients.iter().chain(&grads).copied().collect()),
+                ("optimizer", states.iter().flatten().chain(&decaying).copied().collect()),
+                ("activations and errors", per_row.clone()),
+            ],
+        );
         Ok(Compiled {
             plan,
             train,
             eval,
             predict,
-            features,
+            turns,
+            features: features.parts,
+            places: features.places,
+            chunk_rows: match spec.residence {
+                Residence::Resident => None,
+                Residence::Streamed { rows } => Some(rows),
+            },
+            row_bytes: width * if spec.byte_scale.is_some() { 1 } else { 4 },
             classes,
             values,
             confusion,
@@ -288,7 +345,7 @@ impl Model {
             seeds,
             params,
             best,
-            held: average.map(|_| held),
+            held,
             average,
             grads,
             decays,
@@ -302,13 +359,15 @@ impl Model {
             snapshot,
             tensors,
             arena,
+            segments,
+            shares,
         })
     }
 }
 
 /// The program that sums up what a step left in each dense layer's buffers.
-fn look(b: &mut Builder, spec: &Spec<'_>, layers: &[LayerBuffers], params: Buf, grads: Buf, arena4: u32) -> Look {
-    let before = b.buffer("params before", Kind::F32, spec.members * 4 * arena4 as usize);
+fn look(b: &mut Builder, spec: &Spec<'_>, layers: &[LayerBuffers], segments: &[Segment], params: &[Buf], grads: &[Buf]) -> Look {
+    let before = arena::add(b, "params before", segments, spec.members);
     let flow = b.buffer("flow", Kind::F32, spec.looks * spec.members * layers.len() * NUMBERS);
     let program = b.program("look");
     for (n, layer) in layers.iter().enumerate() {
@@ -319,7 +378,7 @@ fn look(b: &mut Builder, spec: &Spec<'_>, layers: &[LayerBuffers], params: Buf, 
             width: layer.width as u32,
             width4: width4 as u32,
             members: spec.members as u32,
-            arena4,
+            arena4: segments[layer.segment].len as u32 / 4,
             weight4: layer.weight.offset as u32 / 4,
             length4: layer.weight.stored() as u32 / 4,
             chunks: chunks as u32,
@@ -333,22 +392,20 @@ fn look(b: &mut Builder, spec: &Spec<'_>, layers: &[LayerBuffers], params: Buf, 
         if let Some(delta) = layer.delta {
             b.dispatch(&sums, &[layer.output, delta, columns], &layer.label);
         }
-        b.dispatch(&sums.chunks(), &[grads, params, before, parts], &layer.label);
+        let weights = [grads[layer.segment], params[layer.segment], before[layer.segment], parts];
+        b.dispatch(&sums.chunks(), &weights, &layer.label);
         b.dispatch(&sums.layer(), &[columns, parts, flow], &layer.label);
     }
     // every look has a table of its own, so that no cursor needs to move
     Look { program, before, flow }
 }
 
-fn gather(b: &mut Builder, spec: &Spec<'_>, width: usize, args: [Buf; 3]) {
-    let (width4, rows, order_stride, members) = (width as u32 / 4, spec.batch as u32, spec.order as u32, spec.members as u32);
-    match spec.byte_scale {
-        Some(scale) => b.dispatch(&GatherBytes { width4, rows, order_stride, members, scale }, &args, "batch"),
-        None => b.dispatch(&Gather { width4, rows, order_stride, members, scale: 1.0 }, &args, "batch"),
-    }
-}
-
 impl Compiled {
+    /// A program over buffer `slot` of the ring of features.
+    pub fn turn(&self, program: ProgramId, slot: usize) -> ProgramId {
+        self.turns.iter().find(|(first, _)| slot == 1 && *first == program).map_or(program, |&(_, second)| second)
+    }
+
     /// Weights into a member's part of an arena.
     pub fn pack(&self, weights: &Weights) -> Vec<f32> {
         let mut arena = vec![0.0; self.arena];

@@ -9,6 +9,8 @@ use crate::plan::{Buf, Builder, Tensor};
 /// A dense layer in place: its tensors in the arenas, its activation in the same dispatch.
 #[derive(Debug, Clone)]
 pub(super) struct Dense {
+    /// The segment of the arenas that its tensors are in.
+    pub(super) segment: usize,
     pub(super) weight: Tensor,
     pub(super) bias: Option<Tensor>,
     /// The activation in the same dispatch; 0 for none.

@@ -3,6 +3,7 @@
 //! Every operation reads values and makes one. Backward, every value has at most one error, in a buffer of its own: where two operations
 //! read a value, their errors are added into a third buffer, so that nothing is ever written twice.
 
+use super::arena::{Segment, home};
 use super::dense::Dense;
 use super::norm::{BatchNorm, LayerNorm};
 use super::{Layer, Model};
@@ -15,6 +16,13 @@ use crate::plan::{Buf, Builder, Kind, Tensor, padded};
 use std::sync::Arc;
 
 /// What all operations have in their uniforms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch {
+    pub(super) rows: u32,
+    pub(super) members: u32,
+}
+
+/// The same, and the length of a member's part of the segment that an operation's tensors are in, in groups of four.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) rows: u32,
@@ -74,7 +82,9 @@ struct Value {
 pub struct LayerBuffers {
     /// "layer 0 (dense 64→256)".
     pub label: String,
-    /// Its weight in the arenas.
+    /// The segment of the arenas that its weight is in.
+    pub segment: usize,
+    /// Its weight, as it lies in there.
     pub weight: Tensor,
     /// How many outputs it has.
     pub width: usize,
@@ -88,7 +98,8 @@ pub struct LayerBuffers {
 
 /// The graph of a model.
 pub(super) struct Graph {
-    shape: Shape,
+    batch: Batch,
+    segments: Vec<Segment>,
     nodes: Vec<Node>,
     values: Vec<Value>,
     tensors: Vec<Tensor>,
@@ -111,12 +122,13 @@ struct Incoming {
 
 impl Graph {
     /// The graph of a model whose input is in `input`.
-    pub(super) fn new(b: &mut Builder, model: &Model, shape: Shape, input: Buf) -> Self {
-        let batch = Value { width: model.inputs(), buf: input, maker: None, readers: 0, learned: false };
+    pub(super) fn new(b: &mut Builder, model: &Model, batch: Batch, segments: &[Segment], input: Buf) -> Self {
+        let value = Value { width: model.inputs(), buf: input, maker: None, readers: 0, learned: false };
         let mut graph = Graph {
-            shape,
+            batch,
+            segments: segments.to_vec(),
             nodes: Vec::new(),
-            values: vec![batch],
+            values: vec![value],
             tensors: model.tensors().0,
             seeds: None,
             per_row: vec![input],
@@ -130,12 +142,24 @@ impl Graph {
         graph
     }
 
-    fn tensor(&self, name: String) -> Option<Tensor> {
-        self.tensors.iter().find(|tensor| tensor.name == name).cloned()
+    /// The segment that a tensor is in, and the tensor as it lies in there.
+    fn tensor(&self, name: String) -> Option<(usize, Tensor)> {
+        Some(home(&self.segments, self.tensors.iter().find(|tensor| tensor.name == name)?))
+    }
+
+    /// The segment that the tensors of a layer of this name are in, which has a weight.
+    fn segment(&self, name: &str) -> usize {
+        self.tensor(format!("{name}.weight")).expect("the model has this tensor").0
+    }
+
+    /// What all dispatches over the tensors of a segment have in their uniforms.
+    fn shape(&self, segment: usize) -> Shape {
+        let Batch { rows, members } = self.batch;
+        Shape { rows, members, arena4: self.segments[segment].len as u32 / 4 }
     }
 
     fn row_buffer(&mut self, b: &mut Builder, name: String, width: usize) -> Buf {
-        let buf = b.buffer(name, Kind::F32, self.shape.members as usize * self.shape.rows as usize * padded(width));
+        let buf = b.buffer(name, Kind::F32, self.batch.members as usize * self.batch.rows as usize * padded(width));
         self.per_row.push(buf);
         buf
     }
@@ -183,8 +207,9 @@ impl Graph {
                 }
                 Layer::Softmax => self.node(b, Op::Softmax, label, &[x], width),
                 Layer::BatchNorm { epsilon, momentum } => {
-                    let own = |what: &str| self.tensor(format!("{name}.{what}")).expect("the model has this tensor");
+                    let own = |what: &str| self.tensor(format!("{name}.{what}")).expect("the model has this tensor").1;
                     let norm = BatchNorm {
+                        segment: self.segment(&name),
                         epsilon: *epsilon as f32,
                         momentum: *momentum as f32,
                         width: width as u32,
@@ -193,21 +218,22 @@ impl Graph {
                         mean: own("running_mean"),
                         variance: own("running_var"),
                         count: own("num_batches_tracked"),
-                        stats: b.buffer(format!("statistics of {label}"), Kind::F32, self.shape.members as usize * 3 * padded(width)),
+                        stats: b.buffer(format!("statistics of {label}"), Kind::F32, self.batch.members as usize * 3 * padded(width)),
                     };
                     self.node(b, Op::BatchNorm(Box::new(norm)), label, &[x], width)
                 }
                 Layer::LayerNorm { epsilon } => {
-                    let own = |what: &str| self.tensor(format!("{name}.{what}")).expect("the model has this tensor");
+                    let own = |what: &str| self.tensor(format!("{name}.{what}")).expect("the model has this tensor").1;
                     let (scale, shift) = (own("weight"), own("bias"));
-                    let len = self.shape.members as usize * self.shape.rows as usize * 2;
+                    let len = self.batch.members as usize * self.batch.rows as usize * 2;
                     let stats = b.buffer(format!("statistics of {label}"), Kind::F32, len);
                     self.per_row.push(stats);
-                    let norm = LayerNorm { epsilon: *epsilon as f32, width: width as u32, scale, shift, stats };
+                    let norm =
+                        LayerNorm { segment: self.segment(&name), epsilon: *epsilon as f32, width: width as u32, scale, shift, stats };
                     self.node(b, Op::LayerNorm(Box::new(norm)), label, &[x], width)
                 }
                 Layer::Dropout { rate } => {
-                    let members = self.shape.members as usize;
+                    let members = self.batch.members as usize;
                     self.seeds.get_or_insert_with(|| b.buffer("seeds", Kind::U32, members));
                     self.draws += 1;
                     let op = Op::Dropout { layer: self.draws, rate: *rate };
@@ -234,8 +260,8 @@ impl Graph {
     }
 
     fn dense(&self, name: &str, kind: u32) -> Dense {
-        let weight = self.tensor(format!("{name}.weight")).expect("a dense layer has a weight");
-        Dense { weight, bias: self.tensor(format!("{name}.bias")), kind }
+        let (segment, weight) = self.tensor(format!("{name}.weight")).expect("a dense layer has a weight");
+        Dense { segment, weight, bias: self.tensor(format!("{name}.bias")).map(|(_, bias)| bias), kind }
     }
 
     fn activation(&mut self, b: &mut Builder, activation: &Activation, label: String, x: usize) -> usize {
@@ -256,6 +282,7 @@ impl Graph {
         let Op::Dense(dense) = &self.nodes[node].op else { return };
         self.layers.push(LayerBuffers {
             label: self.nodes[node].label.clone(),
+            segment: dense.segment,
             weight: dense.weight.clone(),
             width: self.values[output].width,
             output: self.values[output].buf,
@@ -279,17 +306,17 @@ impl Graph {
     }
 
     /// Adds the way forward to a plan.
-    pub(super) fn forward(&self, b: &mut Builder, mode: Mode, params: Buf) {
-        let Shape { rows, members, .. } = self.shape;
+    pub(super) fn forward(&self, b: &mut Builder, mode: Mode, params: &[Buf]) {
+        let Batch { rows, members } = self.batch;
         for Node { op, label, inputs, output } in &self.nodes {
             let (x, y, width) = (self.place(mode, inputs[0]), self.values[*output].buf, self.values[*output].width as u32);
             let width4 = width.div_ceil(4);
             match op {
-                Op::Dense(dense) => dense.forward(b, self.shape, [x, params, y], label),
+                Op::Dense(dense) => dense.forward(b, self.shape(dense.segment), [x, params[dense.segment], y], label),
                 Op::Activation { kind, .. } => b.dispatch(&Activate { rows, width, width4, members, kind: *kind }, &[x, y], label),
                 Op::Softmax => b.dispatch(&Softmax { rows, width, width4, members }, &[x, y], label),
-                Op::BatchNorm(norm) => norm.forward(b, self.shape, mode, [x, params, y], label),
-                Op::LayerNorm(norm) => norm.forward(b, self.shape, [x, params, y], label),
+                Op::BatchNorm(norm) => norm.forward(b, self.shape(norm.segment), mode, [x, params[norm.segment], y], label),
+                Op::LayerNorm(norm) => norm.forward(b, self.shape(norm.segment), [x, params[norm.segment], y], label),
                 Op::Dropout { .. } if mode == Mode::Eval => {}
                 Op::Dropout { .. } => self.drop(b, op, [x, y], width4, label),
                 Op::Add => b.dispatch(&Add { rows, width4, members }, &[x, self.place(mode, inputs[1]), y], label),
@@ -299,7 +326,7 @@ impl Graph {
 
     fn drop(&self, b: &mut Builder, op: &Op, [x, y]: [Buf; 2], width4: u32, label: &str) {
         let (&Op::Dropout { layer, rate }, Some(seeds)) = (op, self.seeds) else { return };
-        let Shape { rows, members, .. } = self.shape;
+        let Batch { rows, members } = self.batch;
         b.dispatch(&Dropout::new(rows, width4, members, layer, rate), &[x, seeds, y], label);
     }
 
@@ -315,7 +342,7 @@ impl Graph {
     }
 
     /// Adds the way back to a plan, from the slope of the loss.
-    pub(super) fn backward(&mut self, b: &mut Builder, params: Buf, grads: Buf, slope: Buf) {
+    pub(super) fn backward(&mut self, b: &mut Builder, params: &[Buf], grads: &[Buf], slope: Buf) {
         let mut incoming: Vec<Option<Incoming>> = vec![None; self.values.len()];
         incoming[self.output] = Some(Incoming { buf: slope, done: false });
         for n in (0..self.nodes.len()).rev() {
@@ -326,14 +353,14 @@ impl Graph {
             if !done && let Some((kind, source)) = self.slope(output) {
                 let delta = self.row_buffer(b, format!("error of {label}"), self.values[output].width);
                 let width = self.values[output].width as u32;
-                let Shape { rows, members, .. } = self.shape;
+                let Batch { rows, members } = self.batch;
                 b.dispatch(&ActivateSlope { rows, width, width4: width.div_ceil(4), members, kind }, &[g, source, delta], &label);
                 g = delta;
             }
             if let Some(at) = self.flow.iter().position(|&(node, _)| node == n) {
                 self.layers[at].delta = Some(g);
             }
-            let shape @ Shape { rows, members, .. } = self.shape;
+            let Batch { rows, members } = self.batch;
             let input = self.values[x].buf;
             match &self.nodes[n].op {
                 Op::Activation { .. } => self.contribute(b, &mut incoming, x, Incoming { buf: g, done: false }),
@@ -343,17 +370,24 @@ impl Graph {
                     let (kind, source) = before.unwrap_or((0, input));
                     let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
                     let Op::Dense(dense) = &self.nodes[n].op else { continue };
-                    dense.gradient(b, shape, [g, input, grads], &label);
+                    let (shape, segment) = (self.shape(dense.segment), dense.segment);
+                    dense.gradient(b, shape, [g, input, grads[segment]], &label);
                     if let Some(to) = to {
-                        dense.delta(b, shape, kind, [g, params, source, to], &label);
+                        dense.delta(b, shape, kind, [g, params[segment], source, to], &label);
                         self.contribute(b, &mut incoming, x, Incoming { buf: to, done: before.is_some() });
                     }
                 }
                 Op::BatchNorm(_) | Op::LayerNorm(_) => {
                     let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
                     match &self.nodes[n].op {
-                        Op::BatchNorm(norm) => norm.backward(b, shape, [g, input, params, grads], to, &label),
-                        Op::LayerNorm(norm) => norm.backward(b, shape, [g, input, params, grads], to, &label),
+                        Op::BatchNorm(norm) => {
+                            let part = norm.segment;
+                            norm.backward(b, self.shape(part), [g, input, params[part], grads[part]], to, &label);
+                        }
+                        Op::LayerNorm(norm) => {
+                            let part = norm.segment;
+                            norm.backward(b, self.shape(part), [g, input, params[part], grads[part]], to, &label);
+                        }
                         _ => {}
                     }
                     if let Some(to) = to {
@@ -392,7 +426,7 @@ impl Graph {
             Some(old) => {
                 let width = self.values[value].width;
                 let sum = self.row_buffer(b, "sum of errors".to_string(), width);
-                let Shape { rows, members, .. } = self.shape;
+                let Batch { rows, members } = self.batch;
                 b.dispatch(&Add { rows, width4: width.div_ceil(4) as u32, members }, &[old.buf, new.buf, sum], "sum of errors");
                 Incoming { buf: sum, done: false }
             }
@@ -400,10 +434,10 @@ impl Graph {
     }
 
     /// Adds what follows a step that was sound: running averages.
-    pub(super) fn track(&self, b: &mut Builder, scalars: Buf, params: Buf) {
+    pub(super) fn track(&self, b: &mut Builder, scalars: Buf, params: &[Buf]) {
         for Node { op, label, .. } in &self.nodes {
             if let Op::BatchNorm(norm) = op {
-                norm.track(b, self.shape, [scalars, params], label);
+                norm.track(b, self.shape(norm.segment), [scalars, params[norm.segment]], label);
             }
         }
     }

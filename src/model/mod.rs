@@ -1,15 +1,21 @@
 //! The model: layers in order, with their initialisation; compiled to a plan by [`compile`](Model).
 
+mod arena;
 mod compile;
 mod dense;
+mod features;
 mod graph;
 mod init;
+mod memory;
 mod norm;
 mod weights;
 
+pub use arena::Segment;
 pub use compile::{Compiled, Look, Spec};
+pub use features::Residence;
 pub use graph::LayerBuffers;
 pub use init::{Dist, Fan, Init, Scheme};
+pub use memory::Share;
 pub use weights::Weights;
 
 use crate::error::{Error, Result};
@@ -228,7 +234,7 @@ impl Model {
     /// The tensors in the order of the layers, and the length of an arena of them. They are named as `nn.Sequential` counts: every layer
     /// takes an index but the identity; those of a residual block are `3.body.0.weight` and `3.shortcut.weight`.
     pub fn tensors(&self) -> (Vec<Tensor>, usize) {
-        let mut arena = Arena { tensors: Vec::new(), offset: 0 };
+        let mut arena = Layout { tensors: Vec::new(), offset: 0 };
         arena.layers(&self.layers, "", self.inputs);
         (arena.tensors, arena.offset.max(TENSOR_ALIGN))
     }
@@ -322,12 +328,12 @@ pub(crate) fn activation_behind(layers: &[Layer], n: usize) -> &str {
 }
 
 /// Tensors in an arena, one behind the other.
-struct Arena {
+struct Layout {
     tensors: Vec<Tensor>,
     offset: usize,
 }
 
-impl Arena {
+impl Layout {
     fn add(&mut self, name: String, shape: Vec<usize>, role: Role) {
         let tensor = Tensor { name, shape, offset: self.offset, role };
         self.offset += padded(tensor.stored()).next_multiple_of(TENSOR_ALIGN);

@@ -13,6 +13,8 @@ fn at(tensor: &Tensor) -> u32 {
 /// A batch normalisation in place.
 #[derive(Debug, Clone)]
 pub(super) struct BatchNorm {
+    /// The segment of the arenas that its tensors are in.
+    pub(super) segment: usize,
     pub(super) epsilon: f32,
     pub(super) momentum: f32,
     pub(super) width: u32,
@@ -67,6 +69,8 @@ impl BatchNorm {
 /// A layer normalisation in place.
 #[derive(Debug, Clone)]
 pub(super) struct LayerNorm {
+    /// The segment of the arenas that its tensors are in.
+    pub(super) segment: usize,
     pub(super) epsilon: f32,
     pub(super) width: u32,
     pub(super) scale: Tensor,

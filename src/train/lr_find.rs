@@ -48,10 +48,10 @@ impl Training {
         let mut losses: Vec<f64> = Vec::new();
         for epoch in 0.. {
             let orders = trainer.orders(train, epoch);
-            session.set_orders(&orders)?;
             let mut beats = beats(&sizes, trainer.accumulate, &orders, session.row_weights());
             let done = losses.len();
             beats.retain(|beat| done + beat.update < all.len());
+            session.set_orders(&orders, &beats)?;
             let rates = |beat: &Beat| {
                 let [c1, c2] = optimizer.corrections((done + beat.update) as u64 + 1);
                 vec![[all[done + beat.update] as f32, c1 as f32, c2 as f32]; members]

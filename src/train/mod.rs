@@ -7,8 +7,10 @@ mod early_stop;
 mod ledger;
 mod lr_find;
 
+mod placement;
 mod report;
 mod session;
+mod stream;
 mod trainer;
 mod training;
 mod weights;

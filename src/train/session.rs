@@ -1,19 +1,21 @@
 //! A compiled model on a device, with its data: uploads, epochs, evaluation, prediction, snapshots.
 
 use super::beats::{Beat, beats};
-use super::weights;
+use super::stream::{self, Stream};
+use super::{placement, weights};
 use crate::clip::Clip;
-use crate::data::{Dataset, Features, Table, Targets};
-use crate::error::{Error, Result};
+use crate::data::{Dataset, Table, Targets};
+use crate::error::Result;
 use crate::exec::{Executor, OpenDevice};
 use crate::flow::{LayerFlow, NUMBERS};
 use crate::kernel::{Rate, Row, Step};
 use crate::loss::{Loss, Takes};
 use crate::metrics::{Confusion, Scores, Sums};
-use crate::model::{Compiled, LayerBuffers, Look, Model, Spec, Weights};
+use crate::model::{Compiled, LayerBuffers, Look, Model, Weights};
 use crate::optim::Optimizer;
 use crate::plan::{Buf, Kind, ProgramId, Tensor, padded};
 use crate::rng::{Purpose, Rng};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a session is opened with.
@@ -37,6 +39,8 @@ pub(crate) struct Setup<'a> {
 pub(crate) struct Session {
     executor: Box<dyn Executor>,
     pub(crate) compiled: Compiled,
+    /// Features that are not resident.
+    stream: Option<Stream>,
     table: Arc<Table>,
     pub(crate) members: usize,
     batch: usize,
@@ -72,9 +76,16 @@ impl Session {
     /// that will be trained or evaluated on.
     pub(crate) fn open(device: &OpenDevice, setup: &Setup<'_>, table: &Arc<Table>, longest: usize) -> Result<Self> {
         let row_weights = weights::of_rows(table, setup.class_weights.as_deref());
-        let compiled = compile(setup, table, longest)?;
+        let compiled = placement::compile(device, setup, table, longest)?;
         let mut executor = device.executor(compiled.plan.clone())?;
-        upload(&mut *executor, &compiled, table, setup.loss)?;
+        stream::upload(&mut *executor, &compiled, table)?;
+        if let (Some(classes), Targets::Classes { of, .. }) = (compiled.classes, table.targets()) {
+            executor.write_words(classes, 0, of)?;
+        }
+        // data without a target are to predict only
+        if let (Some(values), Some(numbers), false) = (compiled.values, setup.loss.values(table.targets()), table.targets().is_none()) {
+            executor.write(values, 0, &numbers)?;
+        }
         // cross-entropy weighs classes itself: label smoothing gives each class its own weight
         let by_kernel = setup.loss.takes() == Takes::Classes;
         if let Some(weights) = if by_kernel { table.weights() } else { row_weights.as_deref() } {
@@ -85,8 +96,11 @@ impl Session {
             let weights = setup.class_weights.as_deref().filter(|_| by_kernel).unwrap_or(&ones);
             executor.write(compiled.class_weights, 0, weights)?;
         }
-        if let (Some(decays), Some(optimizer)) = (compiled.decays, setup.optimizer) {
-            executor.write(decays, 0, &compiled.decaying(optimizer.decaying()))?;
+        if let Some(optimizer) = setup.optimizer.filter(|_| !compiled.decays.is_empty()) {
+            let decaying = compiled.decaying(optimizer.decaying());
+            for (buf, at, of) in compiled.runs(&compiled.decays, 0) {
+                executor.write(buf, at, &decaying[of])?;
+            }
         }
         if let Some(seeds) = compiled.seeds {
             // one word of each seed's own stream
@@ -95,6 +109,7 @@ impl Session {
         }
         Ok(Session {
             executor,
+            stream: Stream::new(&compiled, setup.seeds.len()),
             compiled,
             table: Arc::clone(table),
             members: setup.seeds.len(),
@@ -117,27 +132,38 @@ impl Session {
 
     /// Overwrites a member's parameters, and their average.
     pub(crate) fn set_weights(&mut self, member: usize, weights: &Weights) -> Result<()> {
-        let arena = self.compiled.pack(weights);
-        for buf in [Some(self.compiled.params), self.compiled.average].into_iter().flatten() {
-            self.executor.write(buf, member * self.compiled.arena, &arena)?;
+        let values = self.compiled.pack(weights);
+        for arena in [&self.compiled.params, &self.compiled.average] {
+            for (buf, at, of) in self.compiled.runs(arena, member) {
+                self.executor.write(buf, at, &values[of])?;
+            }
         }
         Ok(())
     }
 
-    /// The buffer whose weights are judged, kept and handed out: the moving average, where there is one.
-    fn judged(&self) -> Buf {
-        self.compiled.average.unwrap_or(self.compiled.params)
+    /// The arena whose weights are judged, kept and handed out: the moving average, where there is one.
+    fn judged(&self) -> &[Buf] {
+        if self.compiled.average.is_empty() { &self.compiled.params } else { &self.compiled.average }
     }
 
     /// A member's parameters, those that are judged.
     pub(crate) fn weights(&mut self, member: usize) -> Result<Weights> {
-        let arena = self.executor.read(self.judged(), member * self.compiled.arena, self.compiled.arena)?;
+        let runs = self.compiled.runs(self.judged(), member);
+        let arena = self.read_arena(runs)?;
         Ok(self.compiled.unpack(&arena))
+    }
+
+    fn read_arena(&mut self, runs: Vec<(Buf, usize, Range<usize>)>) -> Result<Vec<f32>> {
+        let mut arena = Vec::with_capacity(self.compiled.arena);
+        for (buf, at, of) in runs {
+            arena.append(&mut self.executor.read(buf, at, of.len())?);
+        }
+        Ok(arena)
     }
 
     /// Sets the optimizer's states to zero and forgets faults.
     pub(crate) fn reset(&mut self) -> Result<()> {
-        for buf in self.compiled.states.clone() {
+        for &buf in self.compiled.states.iter().flatten() {
             let len = self.compiled.plan.buffer(buf).len;
             self.executor.write(buf, 0, &vec![0.0; len])?;
         }
@@ -149,42 +175,60 @@ impl Session {
         self.executor.write_words(self.compiled.fault, 0, &vec![0; self.members])
     }
 
+    /// Copies whole arenas, all members'.
+    fn copy_arena(&mut self, pairs: &[(Buf, Buf)]) -> Result<()> {
+        pairs.iter().try_for_each(|&(from, to)| self.executor.copy(from, to, 0, self.compiled.plan.buffer(from).len))
+    }
+
     /// Keeps weights, states and averages as they are now, on the device.
     pub(crate) fn keep_all(&mut self) -> Result<()> {
-        for (buf, copy) in self.compiled.snapshot.clone() {
-            self.executor.copy(buf, copy, 0, self.compiled.plan.buffer(buf).len)?;
-        }
-        Ok(())
+        self.copy_arena(&self.compiled.snapshot.clone())
     }
 
     /// Brings back what [`Session::keep_all`] kept.
     pub(crate) fn restore_all(&mut self) -> Result<()> {
-        for (buf, copy) in self.compiled.snapshot.clone() {
-            self.executor.copy(copy, buf, 0, self.compiled.plan.buffer(buf).len)?;
-        }
+        self.copy_arena(&self.compiled.snapshot.iter().map(|&(buf, copy)| (copy, buf)).collect::<Vec<_>>())?;
         self.forget_faults()
     }
 
     /// Keeps a member's parameters as the best so far.
     pub(crate) fn keep(&mut self, member: usize) -> Result<()> {
-        let Compiled { best, arena, .. } = self.compiled;
-        self.executor.copy(self.judged(), best, member * arena, arena)
+        let runs = self.compiled.runs(self.judged(), member);
+        let to = &self.compiled.best;
+        runs.into_iter().zip(to).try_for_each(|((from, at, of), &to)| self.executor.copy(from, to, at, of.len()))
     }
 
     /// Brings a member's best parameters back.
     pub(crate) fn restore(&mut self, member: usize) -> Result<()> {
-        let Compiled { best, arena, .. } = self.compiled;
-        self.executor.copy(best, self.judged(), member * arena, arena)
+        let runs = self.compiled.runs(self.judged(), member);
+        let from = &self.compiled.best;
+        runs.into_iter().zip(from).try_for_each(|((to, at, of), &from)| self.executor.copy(from, to, at, of.len()))
     }
 
-    /// Uploads the orders of the members' rows, all at once.
-    pub(crate) fn set_orders(&mut self, orders: &[Vec<u32>]) -> Result<()> {
+    /// Uploads the orders of the members' rows, all at once, for steps that take them as `beats` say.
+    pub(crate) fn set_orders(&mut self, orders: &[Vec<u32>], beats: &[Beat]) -> Result<()> {
         let mut all = Vec::with_capacity(orders.len() * self.order);
         for rows in orders {
             all.extend_from_slice(rows);
             all.resize(all.len() + self.order - rows.len(), 0);
         }
-        self.executor.write_words(self.compiled.order, 0, &all)
+        self.executor.write_words(self.compiled.order, 0, &all)?;
+        match (&mut self.stream, self.compiled.places) {
+            (Some(stream), Some(places)) => self.executor.write_words(places, 0, &stream.set_orders(orders, beats, self.order)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sees to it that the features of the next steps are on the device: hands out the program that reads them there, and for how many of the steps
+    /// they are enough.
+    pub(crate) fn ready(&mut self, program: ProgramId, beats: &[Beat]) -> Result<(ProgramId, usize)> {
+        match &mut self.stream {
+            None => Ok((program, beats.len())),
+            Some(stream) => {
+                let (slot, steps) = stream.bring(beats, &mut *self.executor, &self.compiled, &self.table)?;
+                Ok((self.compiled.turn(program, slot), steps))
+            }
+        }
     }
 
     /// Runs steps, whose sums go to the log from `slot` on. `first` is the number of the first since training began; `rates` says the members'
@@ -199,28 +243,31 @@ impl Session {
         mut progress: impl FnMut(usize),
     ) -> Result<()> {
         let capacity = self.compiled.plan.step_capacity.min(beats.len().div_ceil(PARTS).max(MIN_PART));
-        for (part, chunk) in beats.chunks(capacity).enumerate() {
-            let mut table = Step::table(self.members);
-            for (i, beat) in chunk.iter().enumerate() {
-                let at = slot + part * capacity + i;
-                push(&mut table, beat, at, first + part * capacity + i, &rates(beat));
+        let mut done = 0;
+        while done < beats.len() {
+            let (program, steps) = self.ready(program, &beats[done..])?;
+            for part in beats[done..done + steps].chunks(capacity) {
+                let mut table = Step::table(self.members);
+                for (i, beat) in part.iter().enumerate() {
+                    push(&mut table, beat, slot + done + i, first + done + i, &rates(beat));
+                }
+                self.executor.run(program, &table)?;
+                done += part.len();
+                progress(slot + done);
             }
-            self.executor.run(program, &table)?;
-            progress(slot + part * capacity + chunk.len());
         }
         Ok(())
     }
 
     /// Keeps the parameters for a look at what the next step does to them.
     pub(crate) fn before_look(&mut self) -> Result<()> {
-        let Some(Look { before, .. }) = self.compiled.look else { return Ok(()) };
-        let len = self.compiled.plan.buffer(before).len;
-        self.executor.copy(self.compiled.params, before, 0, len)
+        let Some(Look { before, .. }) = &self.compiled.look else { return Ok(()) };
+        self.copy_arena(&zip(&self.compiled.params, before))
     }
 
     /// Looks at what the step before left in the buffers; look number `slot` of the epoch.
     pub(crate) fn look(&mut self, beat: &Beat, slot: usize) -> Result<()> {
-        let Some(Look { program, .. }) = self.compiled.look else { return Ok(()) };
+        let Some(&Look { program, .. }) = self.compiled.look.as_ref() else { return Ok(()) };
         let mut table = Step::table(self.members);
         push(&mut table, beat, slot, 0, &vec![[0.0; 3]; self.members]);
         self.executor.run(program, &table)
@@ -228,7 +275,7 @@ impl Session {
 
     /// What the looks of an epoch found, `[look][member]`; `rows` are those of each look's step.
     pub(crate) fn read_looks(&mut self, rows: &[usize]) -> Result<Vec<Vec<Vec<LayerFlow>>>> {
-        let Some(Look { flow, .. }) = self.compiled.look else { return Ok(Vec::new()) };
+        let Some(&Look { flow, .. }) = self.compiled.look.as_ref() else { return Ok(Vec::new()) };
         let layers = self.compiled.layers.len();
         let all = self.executor.read(flow, 0, rows.len() * self.members * layers * NUMBERS)?;
         let member = |sums: &[f32], rows: usize| -> Vec<LayerFlow> {
@@ -252,12 +299,15 @@ impl Session {
 
     /// Runs something with the weights that are judged in the place of those that are trained.
     fn with_judged<R>(&mut self, act: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
-        let (Some(average), Some(held)) = (self.compiled.average, self.compiled.held) else { return act(self) };
-        let (params, len) = (self.compiled.params, self.members * self.compiled.arena);
-        self.executor.copy(params, held, 0, len)?;
-        self.executor.copy(average, params, 0, len)?;
+        let Compiled { params, average, held, .. } = &self.compiled;
+        if average.is_empty() {
+            return act(self);
+        }
+        let (hold, judge, bring_back) = (zip(params, held), zip(average, params), zip(held, params));
+        self.copy_arena(&hold)?;
+        self.copy_arena(&judge)?;
         let done = act(self);
-        self.executor.copy(held, params, 0, len)?;
+        self.copy_arena(&bring_back)?;
         done
     }
 
@@ -281,11 +331,11 @@ impl Session {
     }
 
     fn evaluate_params(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
-        self.set_orders(&vec![data.rows().to_vec(); self.members])?;
+        let beats = self.eval_beats(data);
+        self.set_orders(&vec![data.rows().to_vec(); self.members], &beats)?;
         if let Some(confusion) = self.compiled.confusion {
             self.executor.write_words(confusion, 0, &vec![0; self.compiled.plan.buffer(confusion).len])?;
         }
-        let beats = self.eval_beats(data);
         let rates = vec![[0.0; 3]; self.members];
         self.run(self.compiled.eval, &beats, 0, 0, |_| rates.clone(), |_| {})?;
         let log = self.executor.read(self.compiled.log, 0, beats.len() * self.members * 4)?;
@@ -319,13 +369,15 @@ impl Session {
     }
 
     fn predict_params(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
-        self.set_orders(&vec![data.rows().to_vec(); self.members])?;
+        let beats = self.eval_beats(data);
+        self.set_orders(&vec![data.rows().to_vec(); self.members], &beats)?;
         let stride = padded(self.outputs);
         let mut all = Vec::with_capacity(data.len() * self.outputs);
-        for beat in self.eval_beats(data) {
+        for beat in &beats {
             let mut table = Step::table(self.members);
-            push(&mut table, &beat, 0, 0, &vec![[0.0; 3]; self.members]);
-            self.executor.run(self.compiled.predict, &table)?;
+            push(&mut table, beat, 0, 0, &vec![[0.0; 3]; self.members]);
+            let (program, _) = self.ready(self.compiled.predict, std::slice::from_ref(beat))?;
+            self.executor.run(program, &table)?;
             let output = self.executor.read(self.compiled.output, member * self.batch * stride, beat.rows * stride)?;
             output.chunks(stride).for_each(|row| all.extend_from_slice(&row[..self.outputs]));
         }
@@ -336,6 +388,7 @@ impl Session {
     /// The parameters are still those from before it: a step with such values is not applied.
     pub(crate) fn find_fault(&mut self, member: usize, beat: &Beat, number: usize, rates: &[[f32; 3]]) -> Result<String> {
         let Some(program) = self.compiled.train else { return Ok("unknown".into()) };
+        let (program, _) = self.ready(program, std::slice::from_ref(beat))?;
         let rows = beat.rows;
         let mut table = Step::table(self.members);
         push(&mut table, beat, 0, number, rates);
@@ -344,9 +397,10 @@ impl Session {
             let dispatch = self.compiled.plan.program(program).dispatches[number].clone();
             for &buf in &dispatch.args {
                 let buffer = self.compiled.plan.buffer(buf).clone();
-                let of_all =
-                    [Some(self.compiled.features), self.compiled.values, Some(self.compiled.weights), Some(self.compiled.class_weights)];
-                let shared = of_all.contains(&Some(buf)) || self.compiled.plan.buffer(buf).name == "decays";
+                let of_all = [self.compiled.values, Some(self.compiled.weights), Some(self.compiled.class_weights)];
+                let shared = of_all.contains(&Some(buf))
+                    || self.compiled.features.contains(&buf)
+                    || self.compiled.plan.buffer(buf).name.starts_with("decays");
                 if buffer.kind != Kind::F32 || shared || buf == self.compiled.log {
                     continue;
                 }
@@ -367,8 +421,7 @@ impl Session {
 
     /// Which tensor has the largest finite gradient: where a sum that overflowed came from.
     fn largest_gradient(&mut self, member: usize) -> Result<String> {
-        let Some(grads) = self.compiled.grads else { return Ok(String::new()) };
-        let arena = self.executor.read(grads, member * self.compiled.arena, self.compiled.arena)?;
+        let arena = self.read_arena(self.compiled.runs(&self.compiled.grads, member))?;
         let size = |tensor: &Tensor| tensor.unpack(&arena).iter().map(|g| g.abs()).filter(|g| g.is_finite()).fold(0.0, f32::max);
         let largest = self.compiled.tensors.iter().map(|tensor| (size(tensor), &tensor.name)).max_by(|a, b| a.0.total_cmp(&b.0));
         Ok(largest.map(|(size, name)| format!(" (the largest gradient is {size:.1e}, in `{name}`)")).unwrap_or_default())
@@ -378,6 +431,11 @@ impl Session {
     pub(crate) fn into_parts(self) -> (Box<dyn Executor>, Compiled) {
         (self.executor, self.compiled)
     }
+}
+
+/// The buffers of two arenas, one with the other.
+fn zip(from: &[Buf], to: &[Buf]) -> Vec<(Buf, Buf)> {
+    from.iter().copied().zip(to.iter().copied()).collect()
 }
 
 /// Puts a step into a table.
@@ -392,85 +450,6 @@ const REMEDY: &str = "lower the learning rate, clip the norm ([clip] norm = 1.0)
 /// Into how many parts an epoch is cut at most, so that its progress can be told, and the fewest steps of a part.
 const PARTS: usize = 20;
 const MIN_PART: usize = 64;
-
-/// The plan for a table.
-pub(crate) fn compile(setup: &Setup<'_>, table: &Table, longest: usize) -> Result<Compiled> {
-    if setup.batch == 0 {
-        return Err(Error::input("batch must be at least 1 (got 0): set [train] batch, or --set train.batch=64"));
-    }
-    if longest == 0 || table.targets().is_none() && setup.optimizer.is_some() {
-        return Err(Error::input("the data set is empty, or has no target: nothing to train on"));
-    }
-    if table.width() != setup.model.inputs() {
-        return Err(Error::input(format!("the data has {} features, the model takes {}", table.width(), setup.model.inputs())));
-    }
-    let classes = match table.targets() {
-        Targets::Classes { names, .. } => Some(names.len()),
-        // to predict only, but the plan has a place for the targets
-        none if none.is_none() && setup.loss.takes() == Takes::Classes => Some(setup.model.outputs()),
-        Targets::Values { .. } => None,
-    };
-    if !table.targets().is_none() {
-        setup.loss.check(table.targets())?;
-        let (data, model) = (setup.loss.outputs(classes, table.targets().outputs()), setup.model.outputs());
-        if data != model {
-            return Err(Error::input(format!("the target needs {data} outputs, the model has {model}: give its last layer {data}")));
-        }
-    }
-    if setup.optimizer.is_some() && setup.model.has_batch_norm() && longest < 2 {
-        return Err(Error::input("batch normalisation needs at least two rows to train on"));
-    }
-    let byte_scale = match table.features() {
-        Features::Bytes { scale, .. } => Some(*scale),
-        Features::F32(_) => None,
-    };
-    setup.model.compile(&Spec {
-        optimizer: setup.optimizer,
-        clip: setup.clip,
-        members: setup.seeds.len(),
-        data_rows: table.rows(),
-        byte_scale,
-        order: longest,
-        classes,
-        // cross-entropy weighs classes itself
-        weighted: table.weights().is_some() || (setup.class_weights.is_some() && setup.loss.takes() != Takes::Classes),
-        accumulate: setup.accumulate,
-        sticky: setup.sticky,
-        snapshot: setup.snapshot,
-        looks: setup.looks,
-        ..Spec::new(setup.model, setup.loss, setup.batch.min(longest))
-    })
-}
-
-fn upload(executor: &mut dyn Executor, compiled: &Compiled, table: &Table, loss: &Loss) -> Result<()> {
-    let (width, stride) = (table.width(), padded(table.width()));
-    match table.features() {
-        Features::F32(values) if width == stride => executor.write(compiled.features, 0, values)?,
-        Features::F32(values) => executor.write(compiled.features, 0, &pad(values, width, 0.0))?,
-        Features::Bytes { data, .. } => {
-            let bytes = pad(data, width, 0);
-            let words: Vec<u32> = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            executor.write_words(compiled.features, 0, &words)?;
-        }
-    }
-    if let (Some(classes), Targets::Classes { of, .. }) = (compiled.classes, table.targets()) {
-        executor.write_words(classes, 0, of)?;
-    }
-    // data without a target are to predict only
-    match (compiled.values, loss.values(table.targets())) {
-        (Some(values), Some(numbers)) if !table.targets().is_none() => executor.write(values, 0, &numbers),
-        _ => Ok(()),
-    }
-}
-
-fn pad<T: Copy>(values: &[T], width: usize, zero: T) -> Vec<T> {
-    let mut padded = Vec::with_capacity(values.len() / width * width.next_multiple_of(4));
-    for row in values.chunks(width) {
-        padded.extend_from_slice(row);
-        padded.resize(padded.len().next_multiple_of(4), zero);
-    }
-    padded
-}
 
 /// `Σ (t − mean)²` over the rows, each column about its own mean.
 fn spread(values: &[f32], width: usize, rows: &[u32]) -> f64 {

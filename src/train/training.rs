@@ -181,8 +181,8 @@ impl Training {
                 session.keep_all()?;
             }
             let orders = trainer.orders(train, epoch);
-            session.set_orders(&orders)?;
             let beats = beats(&sizes, trainer.accumulate, &orders, session.row_weights());
+            session.set_orders(&orders, &beats)?;
             let lr_of = |member: usize, beat: &Beat| {
                 let at = Position { epoch, step: epoch * updates + beat.update, epochs: stop.epochs, steps_per_epoch: updates };
                 schedules[member].rate(at) * factors[member] * plateaus[member].as_ref().map_or(1.0, Plateau::factor)
@@ -296,8 +296,10 @@ impl Training {
         let sizes = trainer.sizes(train.len());
         let (mut session, program) = self.open_to_train(train, train.len(), &sizes, false)?;
         let orders = trainer.orders(train, 0);
-        session.set_orders(&orders)?;
-        let beat = beats(&sizes[..1], 1, &orders, session.row_weights()).remove(0);
+        let beats = beats(&sizes[..1], 1, &orders, session.row_weights());
+        session.set_orders(&orders, &beats)?;
+        let (program, _) = session.ready(program, &beats)?;
+        let beat = &beats[0];
         let at = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
         let [c1, c2] = trainer.optimizer.corrections(1);
         let rate = |(member, &total): (&Member, &f32)| [trainer.schedule_of(member).rate(at) as f32, c1 as f32, c2 as f32, total];

@@ -3,8 +3,10 @@
 use super::document::Document;
 use super::keys::{Key, Later};
 use super::section::Section;
+use super::size;
 use super::write::{self, Pairs};
 use crate::error::Result;
+use crate::exec::OpenDevice;
 use std::path::PathBuf;
 
 /// Where it runs.
@@ -12,19 +14,34 @@ use std::path::PathBuf;
 pub struct Device {
     /// The key `use`: `auto`, `cpu`, `vulkan`, `metal`, `dx12`, or a part of an adapter's name; `auto` unless given.
     pub name: String,
+    /// How many bytes of its memory may be used; all unless given.
+    pub memory: Option<u64>,
 }
 
-pub(super) static DEVICE_KEYS: [Key; 1] =
-    [Key::new("use", "\"auto\"", "the device: auto, cpu, vulkan, metal, dx12, or a part of an adapter's name")];
+pub(super) static DEVICE_KEYS: [Key; 2] = [
+    Key::new("use", "\"auto\"", "the device: auto, cpu, vulkan, metal, dx12, or a part of an adapter's name"),
+    Key::optional("memory", "\"256 MiB\"", "how much of the device's memory may be used: data that do not fit are streamed"),
+];
 
 impl Device {
     pub(super) fn read(document: &Document) -> Result<Self> {
         let section = Section::open(document, "device", DEVICE_KEYS.iter().collect(), &[])?;
-        Ok(Device { name: section.text("use")? })
+        Ok(Device { name: section.text("use")?, memory: section.size("memory")? })
+    }
+
+    /// Finds the device, or the one that was asked for instead, and holds it to the memory that may be used.
+    pub(in crate::cli) fn open(&self, instead: Option<&str>) -> Result<OpenDevice> {
+        let device = crate::exec::Device::parse(instead.unwrap_or(&self.name)).open()?;
+        Ok(match self.memory {
+            Some(bytes) => device.with_memory(bytes),
+            None => device,
+        })
     }
 
     pub(super) fn pairs(&self) -> Pairs {
-        vec![("use", write::text(&self.name))]
+        let mut pairs = vec![("use", write::text(&self.name))];
+        pairs.extend(self.memory.map(|bytes| ("memory", write::text(&size::shown(bytes)))));
+        pairs
     }
 }
 

@@ -16,6 +16,7 @@ mod places;
 mod schedule;
 mod section;
 mod set;
+mod size;
 mod source;
 mod suggest;
 #[cfg(test)]

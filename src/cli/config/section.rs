@@ -2,6 +2,7 @@
 
 use super::document::{Document, Kind, Origin, Table, Value};
 use super::keys::{Fallback, Key, Later};
+use super::size;
 use super::suggest::did_you_mean;
 use crate::error::{Error, Result};
 use crate::hyper::{Hyper, Range};
@@ -217,6 +218,17 @@ impl<'a> Section<'a> {
             Kind::Text(_) => Err(self.refuse(name, value, "a string that is not empty")),
             _ => Err(self.refuse(name, value, "a string")),
         }
+    }
+
+    /// A size of memory in bytes, or nothing where it was left out.
+    pub(super) fn size(&self, name: &str) -> Result<Option<u64>> {
+        let Some(value) = self.optional(name)? else { return Ok(None) };
+        let bytes = match &value.kind {
+            Kind::Text(text) => size::parse(text),
+            Kind::Integer(bytes) => u64::try_from(*bytes).ok().filter(|&bytes| bytes > 0),
+            _ => None,
+        };
+        bytes.map(Some).ok_or_else(|| self.refuse(name, &value, "a size above 0, such as \"256 MiB\", \"1.5 GB\" or a number of bytes"))
     }
 
     /// An absolute path, or nothing where it was left out.

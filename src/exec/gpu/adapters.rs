@@ -1,8 +1,7 @@
-//! Adapters: which there are, which one is taken, and whether a plan fits it.
+//! Adapters: which there are, which one is taken, and what it can hold.
 
 use crate::error::{Error, Result};
-use crate::exec::{DeviceInfo, DeviceType, OpenDevice};
-use crate::plan::Plan;
+use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open device, its queue, and the first fault it reported.
@@ -57,9 +56,9 @@ impl Context {
         }
     }
 
-    /// Waits until the device has done all work.
-    pub(super) fn wait(&self) -> Result<()> {
-        match self.device.poll(wgpu::PollType::wait_indefinitely()) {
+    /// Waits until the device has done all work, or that of a submission and those before it.
+    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        match self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None }) {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::Device(format!("{} stopped answering: {error}", self.info.name))),
         }
@@ -73,23 +72,10 @@ impl Context {
         }
     }
 
-    /// An error with the numbers when a buffer of the plan is larger than the adapter can bind.
-    pub(super) fn check_fits(&self, plan: &Plan) -> Result<()> {
+    /// What it can hold.
+    pub(crate) fn limits(&self) -> Limits {
         let limits = self.device.limits();
-        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        match plan.buffers.iter().find(|b| b.len as u64 * 4 > most) {
-            None => Ok(()),
-            Some(b) => Err(Error::Device(format!(
-                "the buffer `{}` needs {} bytes, but {} binds at most {most} bytes at once: {}",
-                b.name,
-                b.len as u64 * 4,
-                self.info.name,
-                match b.name.as_str() {
-                    "features" => "keep images as bytes ([data] scale = \"bytes\"), use fewer rows, or --device cpu",
-                    _ => "use a smaller batch, fewer members or narrower layers, or --device cpu",
-                }
-            ))),
-        }
+        Limits { binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size), memory: None }
     }
 }
 

@@ -2,21 +2,28 @@
 
 mod adapters;
 mod pipeline;
+mod staging;
 
 pub use adapters::{Context, adapters, open_best, open_named};
 pub use wgpu;
 
 use super::Executor;
 use crate::error::{Error, Result};
+use crate::exec::limits::largest;
 use crate::kernel::Step;
 use crate::plan::{Buf, Plan, ProgramId};
 use pipeline::Pipelines;
-use wgpu::util::StagingBelt;
+use staging::Staging;
 
 /// Uniforms lie at multiples of so many bytes: the largest alignment that an adapter may ask for.
 const UNIFORM_ALIGN: u64 = 256;
 /// The buffer through which results come back; larger reads go through it in parts.
 const READ_BYTES: u64 = 1 << 20;
+/// The buffers through which bytes go to the device, and the fewest bytes of one: it holds a table of steps. Larger writes go in parts.
+const UPLOADS: usize = 4;
+const UPLOAD_BYTES: u64 = 1 << 18;
+/// As many for what is filled again and again while the device works, each of which holds one filling: one is filled while the other is copied.
+const STREAM_UPLOADS: usize = 2;
 /// Most steps of one submission.
 const SUBMIT_STEPS: usize = 256;
 /// Most floating-point operations of one submission to a real GPU: a fraction of a second on a slow one, so that neither the
@@ -37,15 +44,32 @@ pub struct Gpu {
     programs: Vec<Vec<Bound>>,
     submit_steps: Vec<usize>,
     read: wgpu::Buffer,
-    belt: StagingBelt,
-    belt_bytes: u64,
+    uploads: Staging,
+    stream: Option<Staging>,
+}
+
+/// Exactly how many bytes an executor for a plan takes beside the plan's buffers.
+pub(super) fn own_bytes(plan: &Plan) -> u64 {
+    uniform_bytes(plan) + READ_BYTES + UPLOADS as u64 * upload_bytes(plan) + STREAM_UPLOADS as u64 * stream_bytes(plan)
+}
+
+fn uniform_bytes(plan: &Plan) -> u64 {
+    let all = plan.programs.iter().flat_map(|p| &p.dispatches);
+    all.map(|d| (4 * d.words.len() as u64).next_multiple_of(UNIFORM_ALIGN)).sum::<u64>().max(UNIFORM_ALIGN)
+}
+
+fn upload_bytes(plan: &Plan) -> u64 {
+    (4 * plan.buffer(Plan::STEPS).len as u64).max(UPLOAD_BYTES)
+}
+
+fn stream_bytes(plan: &Plan) -> u64 {
+    plan.buffers.iter().filter(|b| b.streamed).map(|b| 4 * b.len as u64).max().unwrap_or(0)
 }
 
 impl Gpu {
-    /// Creates everything the plan needs: buffers, pipelines, bind groups. [`Error::Device`] when the adapter can't hold it.
+    /// Creates everything the plan needs: buffers, pipelines, bind groups. [`Error::Device`] when there is not enough memory left.
     pub fn new(context: Context, plan: Plan) -> Result<Self> {
         let device = context.device().clone();
-        context.check_fits(&plan)?;
         let out_of_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let buffers: Vec<_> = plan
@@ -66,46 +90,42 @@ impl Gpu {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let programs = bind(&context, &plan, &buffers)?;
+        let mut uploads = Staging::new(&context, "uploads", UPLOADS, upload_bytes(&plan));
+        let stream = match stream_bytes(&plan) {
+            0 => None,
+            bytes => Some(Staging::new(&context, "stream", STREAM_UPLOADS, bytes)),
+        };
+        let programs = bind(&context, &plan, &buffers, &mut uploads)?;
         if let Some(error) = pollster::block_on(invalid.pop()) {
             return Err(Error::Device(format!("{} refused the plan: {error}", context.info().name)));
         }
         if let Some(error) = pollster::block_on(out_of_memory.pop()) {
             return Err(Error::Device(format!(
-                "{} has no {} bytes left ({error}): use a smaller batch or --device cpu",
+                "{} has no {} bytes left ({error}); {}. Data that do not fit are streamed where [device] memory says how much may be used",
                 context.info().name,
-                plan.memory()
+                plan.memory() + own_bytes(&plan),
+                largest(&plan)
             )));
         }
         let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)))).collect();
-        let order_bytes = plan.buffers.iter().filter(|b| b.name == "order").map(|b| b.len as u64 * 4).max().unwrap_or(0);
-        let belt_bytes = (plan.buffer(Plan::STEPS).len as u64 * 4).max(order_bytes.min(1 << 24));
-        let belt = StagingBelt::new(device, belt_bytes);
-        Ok(Gpu { context, plan, buffers, programs, submit_steps, read, belt, belt_bytes })
+        Ok(Gpu { context, plan, buffers, programs, submit_steps, read, uploads, stream })
     }
 
     fn encoder(&self) -> wgpu::CommandEncoder {
         self.context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("gradus") })
     }
 
-    fn submit(&mut self, encoder: wgpu::CommandEncoder) {
-        self.belt.finish();
+    fn submit(&self, encoder: wgpu::CommandEncoder) {
         self.context.queue().submit([encoder.finish()]);
     }
 
     fn write_bytes(&mut self, buf: Buf, at: usize, bytes: &[u8]) -> Result<()> {
         self.context.fault()?;
-        let at = at as u64 * 4;
-        match wgpu::BufferSize::new(bytes.len() as u64) {
-            None => {}
-            Some(size) if size.get() <= self.belt_bytes => {
-                let mut encoder = self.encoder();
-                self.belt.write_buffer(&mut encoder, &self.buffers[buf.0], at, size).copy_from_slice(bytes);
-                self.submit(encoder);
-            }
-            Some(_) => self.context.queue().write_buffer(&self.buffers[buf.0], at, bytes),
-        }
-        Ok(())
+        let staging = match &mut self.stream {
+            Some(stream) if self.plan.buffer(buf).streamed => stream,
+            _ => &mut self.uploads,
+        };
+        staging.write(&self.context, &self.buffers[buf.0], at as u64 * 4, bytes)
     }
 
     fn read_bytes(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u8>> {
@@ -116,13 +136,10 @@ impl Gpu {
             let mut encoder = self.encoder();
             encoder.copy_buffer_to_buffer(&self.buffers[buf.0], at, &self.read, 0, part);
             self.submit(encoder);
-            // only where the device is waited for: how many chunks of the belt are in use then depends on what was written, not on how fast
-            // the device is, and after the first epoch there are enough of them
-            self.belt.recall();
             let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
             // a receiver that is gone needs no answer
             self.read.map_async(wgpu::MapMode::Read, 0..part, move |result| drop(sender.send(result)));
-            self.context.wait()?;
+            self.context.wait(None)?;
             match pollster::block_on(receiver.receive()) {
                 Some(Ok(())) => {}
                 _ => return Err(self.context.fault().err().unwrap_or_else(|| Error::Device("the device gave no result back".into()))),
@@ -151,7 +168,7 @@ impl Gpu {
 }
 
 /// Makes the pipelines and bind groups of all programs.
-fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<Vec<Bound>>> {
+fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut Staging) -> Result<Vec<Vec<Bound>>> {
     let device = context.device();
     let all: Vec<_> = plan.programs.iter().flat_map(|p| &p.dispatches).collect();
     let mut uniforms = Vec::new();
@@ -161,11 +178,11 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<
     }
     let uniform = device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("uniforms"),
-        size: (uniforms.len() as u64).max(UNIFORM_ALIGN),
+        size: uniform_bytes(plan),
         usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     });
-    context.queue().write_buffer(&uniform, 0, &uniforms);
+    uploads.write(context, &uniform, 0, &uniforms)?;
 
     let mut pipelines = Pipelines::default();
     let mut offset = 0;
