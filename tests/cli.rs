@@ -225,6 +225,14 @@ fn check_and_devices_tell_without_training() {
         assert!(said.out.contains(part), "`{part}` is not in\n{}", said.out);
     }
     assert!(!bench.path("runs").exists());
+    // a byte less than the run takes: the data are streamed; a tenth of it is not enough for the rest
+    let line = said.lines().into_iter().find(|line| line.starts_with("device memory: ")).unwrap();
+    let needed: u64 = line.split(' ').nth(2).unwrap().replace(',', "").parse().unwrap();
+    assert!(said.out.contains("data: resident"), "{said:?}");
+    let said = bench.good(&format!("check digits --device cpu --set train.batch=100 --set device.memory={}", needed - 1));
+    assert!(said.out.contains(" that may be used") && said.out.contains("data: streamed, "), "{said:?}");
+    let parts = ["parameters ", "activations and errors ", &format!("allows {}", needed / 10), "[device] memory"];
+    bench.fails(&format!("train digits --device cpu --set device.memory={}B", needed / 10), 4, &parts);
     let json = bench.good("devices --json").json();
     assert!(json["adapters"].is_array() && json["auto"]["name"].is_string() && json["why"].is_string(), "{json}");
     assert!(bench.good("devices").out.contains("auto takes: "));

@@ -57,11 +57,11 @@ fn members() -> [Member; 3] {
 
 #[test]
 fn resident_sharded_and_streamed_data_give_the_same_bits() {
-    // 300 rows to train in batches of 16 make 18 of 16 and one of 12; two batches to an update
+    // 300 rows to train in batches of 8 make 37 of 8 and one of 4; two batches to an update
     for (bytes, width) in [(false, 198), (true, 793)] {
         let (train, valid) = data(400, width, bytes).split(0.75);
         let model = Model::input(width).dense(8).batch_norm().relu().dropout(0.2).dense(3);
-        let trainer = Trainer::new(model, Loss::cross_entropy()).batch(16).accumulate(2).clip(Clip::Norm(1.0));
+        let trainer = Trainer::new(model, Loss::cross_entropy()).batch(8).accumulate(2).clip(Clip::Norm(1.0));
         let trainer = trainer.optimizer(Adam::new().average(0.9)).members(members());
         for device in devices() {
             let run = |device: &OpenDevice| {
@@ -78,7 +78,7 @@ fn resident_sharded_and_streamed_data_give_the_same_bits() {
             assert!(run(&sharded) == resident, "{}: sharded data give other bits", device.info());
             let tight = device.clone().with_memory(memory(&trainer, &device, &train) - 1);
             let (ring, rows) = features(&trainer, &tight, &train);
-            assert!(ring == 2 && rows.is_some_and(|rows| (16..100).contains(&rows)), "{}: {rows:?} rows of 300", device.info());
+            assert!(ring == 2 && rows.is_some_and(|rows| (8..100).contains(&rows)), "{}: {rows:?} rows of 300", device.info());
             assert!(run(&tight) == resident, "{}: streamed data give other bits", device.info());
         }
     }
@@ -112,10 +112,11 @@ fn arenas_in_several_buffers_give_the_same_bits() {
             let report = training.fit(&train, &valid, Stop::after(3).patience(1)).unwrap();
             (traces(&report), training.evaluate(&valid).unwrap().iter().map(|scores| scores.loss).collect::<Vec<_>>())
         };
-        let segments = |device: &OpenDevice| trainer.clone().build_on(device.clone()).unwrap().first_step(&train).unwrap().compiled.segments;
+        let segments =
+            |device: &OpenDevice| trainer.clone().build_on(device.clone()).unwrap().first_step(&train).unwrap().compiled.segments;
         // three members' layer of 64 by 64 takes 49,920 bytes with its bias
         let cut = device.clone().with_binding(60_000);
-        assert_eq!((segments(&device).len(), segments(&cut).len()), (1, 4), "{:?}", segments(&cut));
+        assert_eq!((segments(&device).len(), segments(&cut).len()), (1, 3), "{:?}", segments(&cut));
         assert!(run(&cut) == run(&device), "{}: arenas in several buffers give other bits", device.info());
         // norms are summed segment by segment, so they agree to rounding
         let norms = |device: &OpenDevice| {
@@ -158,7 +159,7 @@ fn refused(trainer: &Trainer, device: &OpenDevice, data: &Dataset, parts: &[&str
     let result = trainer.clone().build_on(device.clone()).unwrap().fit(data, &data.view(Vec::new()), Stop::after(1));
     let Err(error @ Error::Device(_)) = result else { panic!("{result:?}") };
     let message = error.to_string();
-    for part in parts.iter().chain([&device.info().name.as_str()]) {
+    for part in parts {
         assert!(message.contains(part), "`{message}` does not say `{part}`");
     }
     assert_eq!(error.exit_code(), 4);
@@ -170,13 +171,14 @@ fn what_can_not_fit_is_refused_with_the_numbers() {
     let trainer = Trainer::new(Model::input(198).dense(64).relu().dense(3), Loss::cross_entropy()).batch(128);
     for device in devices() {
         // 128 rows of 200 numbers; twice 64 rows make the same update
-        let parts = ["`batch` needs 102400 bytes for a batch of 128", "at most 60000 bytes", "at most 64 rows", "2 times as many"];
+        let name = device.info().name.as_str();
+        let parts = ["`batch` needs 102400 bytes for a batch of 128", name, "at most 60000 bytes", "at most 64 rows", "2 times as many"];
         refused(&trainer, &device.clone().with_binding(60_000), &data, &parts);
         // 64 rows of 200 weights and 64 biases
         let parts = ["layer `0` need 51456 bytes", "at most 51455 bytes", "--device cpu"];
         refused(&trainer.clone().batch(8), &device.clone().with_binding(51_455), &data, &parts);
         // 64·200 + 64 + 3·64 rounded up to 192 + 64 parameters of 4 bytes, and Adam's two states with a flag that none decays
-        let parts = ["allows 100000", "as few of the data", "parameters 52480", "gradients 52480", "optimizer 104976", "raise it"];
+        let parts = ["allows 100000", name, "as few of the data", "parameters 52480", "gradients 52480", "optimizer 104976", "raise it"];
         refused(&trainer, &device.clone().with_memory(100_000), &data, &parts);
     }
 }
@@ -202,7 +204,10 @@ fn the_memory_that_a_run_takes_is_known_before_it_and_never_grows() {
             let name = open.info().to_string();
             let resident = memory(&trainer, &open, &train);
             let open = if streamed { open.with_memory(resident - 1) } else { open };
-            let (told, before) = (memory(&trainer, &open, &train), read());
+            let told = memory(&trainer, &open, &train);
+            // what was made to find that out is given back
+            device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+            let before = read();
             let mut readings = Vec::new();
             let mut training = trainer.clone().build_on(open).unwrap();
             training

@@ -7,7 +7,7 @@ use super::progress::{Progress, thousands};
 use super::run::{self, Preprocess};
 use super::{print, say};
 use crate::error::Result;
-use crate::exec::{Device, DeviceInfo};
+use crate::exec::DeviceInfo;
 use crate::flow::Trouble;
 use crate::metrics::{self, Scores};
 use crate::train::{Event, MemberReport, Report};

@@ -38,7 +38,7 @@ fn devices_parity_check_and_train_work_on_the_adapter() {
 #[test]
 fn a_binding_larger_than_the_adapter_allows_is_refused_with_both_numbers() {
     let Some((name, binding)) = adapter() else { return };
-    // two layers whose weights alone are more than one binding
+    // a layer whose weights alone are more than one binding
     let width = ((binding / 4) as f64).sqrt() as u64 + 64;
     if width > 40_000 {
         return;
@@ -53,7 +53,7 @@ fn a_binding_larger_than_the_adapter_allows_is_refused_with_both_numbers() {
         "{binding}, {needed}: {}",
         said.err
     );
-    for part in ["`params` needs ", " binds at most ", "--device cpu"] {
+    for part in ["the parameters of layer `2` need ", " binds at most ", "--device cpu"] {
         assert!(said.err.contains(part), "`{part}` is not in {}", said.err);
     }
 }

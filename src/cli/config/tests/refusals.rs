@@ -166,6 +166,11 @@ fn values_of_the_wrong_type_are_refused_with_what_is_needed() {
             "a.toml:6:7: use must be a string that is not empty (got the string \"\"): set it with --set device.use=auto or [device] use",
         ),
         (
+            "[device]\nmemory = \"lots\"\n",
+            "a.toml:6:10: memory must be a size above 0, such as \"256 MiB\", \"1.5 GB\" or a number of bytes (got the string \"lots\"): set it with --set \
+             'device.memory=\"256 MiB\"' or [device] memory",
+        ),
+        (
             "[output]\ndir = 2024-01-01\n",
             "a.toml:6:7: dir must be a string (got the date 2024-01-01): set it with --set output.dir=runs/iris or [output] dir",
         ),
