@@ -117,7 +117,7 @@ impl Kernel for NormPartials {
         arenas()
             .map(|(arena, members)| {
                 let chunks = arena.div_ceil(CHUNK) as u32;
-                // where there are three members, theirs are two of the partial sums of a larger arena's parts
+                // where there are three members, the arena is a segment of a larger one, with other segments' sums on both sides
                 let (first, partials) = if members == 3 { (2, chunks + 3) } else { (0, chunks) };
                 let kernel = NormPartials { arena4: arena as u32 / 4, chunks, first, partials, members: members as u32, limit: 0.0 };
                 cases::case(&kernel, format!("{arena} members {members}"), members, &[1, 1])
