@@ -5,7 +5,7 @@ use super::{Executor, cpu::Cpu};
 use crate::error::Error;
 use crate::error::Result;
 use crate::parallel::Threads;
-use crate::plan::Plan;
+use crate::plan::{Dispatch, Plan};
 use std::fmt;
 use std::sync::Arc;
 
@@ -171,6 +171,15 @@ impl OpenDevice {
     /// Why it was taken.
     pub fn why(&self) -> &str {
         &self.why
+    }
+
+    /// The entry point that the device runs for a dispatch: that of the variant it chooses. On the CPU path, the kernel's name.
+    pub fn entry(&self, dispatch: &Dispatch) -> &'static str {
+        match &self.how {
+            How::Cpu(_) => dispatch.kernel.name,
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => context.variant(dispatch).entry,
+        }
     }
 
     /// An executor for a plan: all buffers, pipelines and bindings are made here, and none later.

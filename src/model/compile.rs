@@ -143,6 +143,10 @@ pub struct Compiled {
     pub tensors: Vec<Tensor>,
     /// The length of a member's part of an arena.
     pub arena: usize,
+    /// Rows of a full batch.
+    pub batch: usize,
+    /// Rows of the resident data set.
+    pub data_rows: usize,
 }
 
 /// A look at the flow of gradients.
@@ -302,6 +306,8 @@ impl Model {
             snapshot,
             tensors,
             arena,
+            batch,
+            data_rows,
         })
     }
 }

@@ -5,6 +5,7 @@ mod dense;
 mod graph;
 mod init;
 mod norm;
+mod traffic;
 mod weights;
 
 pub use compile::{Compiled, Look, Spec};

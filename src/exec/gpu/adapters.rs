@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, OpenDevice};
-use crate::plan::Plan;
+use crate::kernel::Variant;
+use crate::plan::{Dispatch, Plan};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open device, its queue, and the first fault it reported.
@@ -63,6 +64,12 @@ impl Context {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::Device(format!("{} stopped answering: {error}", self.info.name))),
         }
+    }
+
+    /// The variant of its kernel that this adapter runs for a dispatch.
+    pub(crate) fn variant(&self, dispatch: &Dispatch) -> &'static Variant {
+        let kernel = dispatch.kernel;
+        dispatch.variant.unwrap_or_else(|| super::pipeline::choose(kernel, (kernel.grid)(&dispatch.words), self.info.kind))
     }
 
     /// How many steps of so many operations go into one submission.
