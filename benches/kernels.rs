@@ -67,28 +67,36 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     for job in &jobs {
         for variant in variants(job, &device) {
+            // the CPU path has one twin for all
+            let entry = if device.info().kind == DeviceType::Cpu { job.single.kernel.name } else { variant.entry };
             let single = Single { variant: Some(variant), ..job.single.clone() };
-            let seconds = single.seconds(&device)?;
+            let seconds = match single.seconds(&device) {
+                Ok(seconds) => seconds.median,
+                Err(error) => {
+                    eprintln!("{}, {}: {error}", job.label, entry);
+                    continue;
+                }
+            };
             let (flops, bytes) = (single.flops(), 4 * job.moved as u64);
             let (share, bound) = best.share(flops, bytes, seconds);
             let (gflops, gbytes, micros) = (1e-9 * flops as f64 / seconds, 1e-9 * bytes as f64 / seconds, 1e6 * seconds);
             if arguments.json {
                 let line = json!({
-                    "job": job.label, "batch": arguments.batch, "kernel": single.kernel.name, "variant": variant.entry, "us": micros,
+                    "job": job.label, "batch": arguments.batch, "kernel": single.kernel.name, "variant": entry, "us": micros,
                     "gflops": gflops, "gbytes": gbytes, "share": share, "of": bound.name(), "device": device.info().name,
                     "ceiling_gflops": 1e-9 * best.flops, "ceiling_gbytes": 1e-9 * best.bytes, "launch_us": 1e6 * launch,
                 });
                 println!("{line}");
             } else {
                 let share = format!("{:.0} %", 100.0 * share);
-                println!("{:26} {:22} {micros:>10.1} {gflops:>9.2} {gbytes:>8.2} {share:>8}  {}", job.label, variant.entry, bound.name());
+                println!("{:26} {:22} {micros:>10.1} {gflops:>9.2} {gbytes:>8.2} {share:>8}  {}", job.label, entry, bound.name());
             }
         }
     }
     Ok(())
 }
 
-/// The variants that the device may choose from; the CPU path has one twin for all.
+/// The variants that the device may choose from.
 fn variants(job: &Job, device: &OpenDevice) -> Vec<&'static Variant> {
     let kind = device.info().kind;
     let suits = |v: &&Variant| v.suits == Suits::Any || (v.suits == Suits::Software) == (kind == DeviceType::Software);

@@ -18,7 +18,7 @@ use memory::{Reading, Watched};
 #[derive(Parser)]
 #[command(about = "Many steps with flat memory and no allocation on the device")]
 struct Arguments {
-    /// cpu, or part of an adapter's name.
+    /// cpu, vulkan, metal, dx12, or part of an adapter's name.
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Steps.

@@ -119,7 +119,8 @@ pub fn throughput(trainer: &Trainer, device: &OpenDevice, data: &Dataset, batch:
         Length::Seconds(seconds) => {
             let rows = (PROBE_ROWS / batch).max(1) * batch;
             let probe = epochs_of(trainer, device, data, batch, rows.min(all), PROBE_EPOCHS)?;
-            let rate = probe.epochs.last().map_or(1.0, |epoch| epoch.rows as f64 / epoch.seconds);
+            // the first epoch compiles
+            let rate = probe.epochs[1..].iter().map(|epoch| epoch.rows as f64 / epoch.seconds).fold(1.0, f64::max);
             size(seconds / settings.rounds as f64 * rate, all, batch)
         }
     };
@@ -146,8 +147,8 @@ pub fn check_batch(batch: usize, rows: usize) -> Result<()> {
 }
 
 /// Rows and epochs of the short training before.
-const PROBE_ROWS: usize = 2048;
-const PROBE_EPOCHS: usize = 2;
+const PROBE_ROWS: usize = 1024;
+const PROBE_EPOCHS: usize = 3;
 
 /// Rows of an epoch and epochs of a round that make about so many rows: all rows as often as it takes, or a part of them once.
 fn size(wanted: f64, all: usize, batch: usize) -> (usize, usize) {

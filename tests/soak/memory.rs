@@ -7,7 +7,7 @@ use gradus::{Device, Result};
 pub(super) struct Watched {
     pub(super) device: OpenDevice,
     #[cfg(feature = "gpu")]
-    adapter: Option<gradus::exec::gpu::wgpu::Device>,
+    adapter: Option<wgpu::Device>,
 }
 
 /// Memory and counters at one moment.
@@ -20,11 +20,13 @@ pub(super) struct Reading {
 }
 
 impl Watched {
-    /// The CPU path, or the first adapter whose name contains the text.
+    /// The CPU path, or the first adapter of a backend, or whose name contains the text.
     pub(super) fn named(name: &str) -> Result<Self> {
         #[cfg(feature = "gpu")]
         if name != "cpu" {
-            let found = Self::adapters().into_iter().find(|w| w.device.info().name.to_lowercase().contains(&name.to_lowercase()));
+            let wanted = name.to_lowercase();
+            let matches = |w: &Watched| w.device.info().backend == wanted || w.device.info().name.to_lowercase().contains(&wanted);
+            let found = Self::adapters().into_iter().find(matches);
             // of what is not there, the message of whoever looks for devices
             return found.map_or_else(|| Device::Named(name.into()).open().map(|device| Watched { device, adapter: None }), Ok);
         }
@@ -38,7 +40,6 @@ impl Watched {
     /// All adapters that can be opened.
     #[cfg(feature = "gpu")]
     pub(super) fn adapters() -> Vec<Self> {
-        use gradus::exec::gpu::wgpu;
         let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
         let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
         let instance = wgpu::Instance::new(descriptor);
