@@ -6,8 +6,8 @@
 
 use clap::Parser;
 use gradus::bench::{Ceilings, Single};
-use gradus::exec::{DeviceType, OpenDevice};
-use gradus::kernel::{Kernel, Params as _, Suits, Variant};
+use gradus::exec::DeviceType;
+use gradus::kernel::{Kernel, Params as _};
 use gradus::kernels::dense_delta::DenseDelta;
 use gradus::kernels::dense_forward::DenseForward;
 use gradus::kernels::dense_gradient::DenseGradient;
@@ -66,7 +66,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("{:26} {:22} {:>10} {:>9} {:>8} {:>8}  of", "job", "variant", "µs", "GFLOP/s", "GB/s", "share");
     }
     for job in &jobs {
-        for variant in variants(job, &device) {
+        for variant in device.variants(job.single.kernel) {
             // the CPU path has one twin for all
             let entry = if device.info().kind == DeviceType::Cpu { job.single.kernel.name } else { variant.entry };
             let single = Single { variant: Some(variant), ..job.single.clone() };
@@ -94,14 +94,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The variants that the device may choose from.
-fn variants(job: &Job, device: &OpenDevice) -> Vec<&'static Variant> {
-    let kind = device.info().kind;
-    let suits = |v: &&Variant| v.suits == Suits::Any || (v.suits == Suits::Software) == (kind == DeviceType::Software);
-    let all: Vec<_> = job.single.kernel.variants.iter().filter(suits).collect();
-    if kind == DeviceType::Cpu { all.into_iter().take(1).collect() } else { all }
 }
 
 fn jobs(rows: u32) -> Result<Vec<Job>> {

@@ -2,8 +2,8 @@
 
 use super::summary::Summary;
 use crate::error::{Error, Result};
-use crate::exec::{DeviceType, OpenDevice};
-use crate::kernel::{Kernel, KernelInfo, Params as _, Part, Row, Step, Suits, Variant};
+use crate::exec::OpenDevice;
+use crate::kernel::{Kernel, KernelInfo, Params as _, Part, Row, Step, Variant};
 use crate::kernels::add::Add;
 use crate::kernels::dense_forward::DenseForward;
 use crate::kernels::{formulas, named};
@@ -143,11 +143,9 @@ impl Ceilings {
         Self::with(device, &[None], LONG_SECONDS, SUM_NUMBERS)
     }
 
-    /// Measures a device with larger buffers, longer, and the best of all variants that suit it.
+    /// Measures a device with larger buffers, longer, and the best of all variants that it can run.
     pub fn measure_best(device: &OpenDevice) -> Result<Self> {
-        let software = device.info().kind == DeviceType::Software;
-        let suits = |v: &&Variant| v.suits == Suits::Any || (v.suits == Suits::Software) == software;
-        let variants: Vec<Option<&'static Variant>> = row(DenseForward::NAME).variants.iter().filter(suits).map(Some).collect();
+        let variants: Vec<Option<&'static Variant>> = device.variants(row(DenseForward::NAME)).into_iter().map(Some).collect();
         Self::with(device, &variants, 20.0 * LONG_SECONDS, 4 * SUM_NUMBERS)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, OpenDevice};
-use crate::kernel::Variant;
+use crate::kernel::{Suits, Variant};
 use crate::plan::{Dispatch, Plan};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,6 +64,11 @@ impl Context {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::Device(format!("{} stopped answering: {error}", self.info.name))),
         }
+    }
+
+    /// Whether the device can run a variant of a kernel.
+    pub(crate) fn runs(&self, variant: &Variant) -> bool {
+        variant.suits == Suits::Any || (variant.suits == Suits::Software) == (self.info.kind == DeviceType::Software)
     }
 
     /// The variant of its kernel that this adapter runs for a dispatch.
