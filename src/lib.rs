@@ -1,5 +1,6 @@
 //! Trains neural networks on any GPU (Vulkan, Metal, DX12), with a CPU path that is the reference and the fallback.
 
+pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clip;

@@ -11,6 +11,8 @@ mod failures;
 #[cfg(feature = "gpu")]
 #[path = "cli/gpu.rs"]
 mod gpu;
+#[path = "cli/measuring.rs"]
+mod measuring;
 #[path = "cli/methods.rs"]
 mod methods;
 

@@ -51,6 +51,8 @@ const LAYERS: &[Layer] = &[
     Layer { module: "plot", may_use: &[], crates: &["plotters"] },
     Layer { module: "gradcheck", may_use: &["kernel", "plan", "model", "exec", "exec::cpu"], crates: &[] },
     Layer { module: "train", may_use: &["kernel", "plan", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck"], crates: &[] },
+    // times the public face of others
+    Layer { module: "bench", may_use: &["kernel", "plan", "kernels", "exec", "data", "train"], crates: &[] },
     Layer { module: "export", may_use: &["kernel", "plan", "kernels", "model", "loss", "data"], crates: &["bytemuck", "safetensors", "serde_json"] },
     Layer { module: "cli", may_use: ANY, crates: ANY },
     Layer { module: "main", may_use: ANY, crates: ANY },

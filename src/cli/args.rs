@@ -1,5 +1,6 @@
 //! The arguments of the binary: its commands, their options and their help.
 
+use super::bench::Bench;
 use super::gradcheck::Gradcheck;
 use super::lr_find::LrFind;
 use super::plot::Plot;
@@ -43,6 +44,8 @@ pub enum Command {
     LrFind(LrFind),
     /// Compare back-propagation with finite differences in f64, tensor by tensor
     Gradcheck(Gradcheck),
+    /// Measure samples a second over batch sizes, and the time to a target
+    Bench(Bench),
     /// Draw losses, activations, schedules, a plan or a run into an SVG file
     Plot(Plot),
 }
@@ -226,6 +229,10 @@ mod tests {
             ("gradus predict run", ErrorKind::MissingRequiredArgument),
             ("gradus parity --all-devices --device cpu", ErrorKind::ArgumentConflict),
             ("gradus parity adam --plan digits", ErrorKind::ArgumentConflict),
+            ("gradus bench --batches 16,,32", ErrorKind::ValueValidation),
+            ("gradus bench --batches -1", ErrorKind::UnknownArgument),
+            ("gradus bench --export xml", ErrorKind::InvalidValue),
+            ("gradus bench --epochs 2 --seconds 3", ErrorKind::ArgumentConflict),
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}");
@@ -235,7 +242,7 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "plot"] {
+        for command in ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

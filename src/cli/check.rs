@@ -6,11 +6,14 @@ use super::parity::lockstep_table;
 use super::progress::thousands;
 use super::{assemble, print, say};
 use crate::Activation;
+use crate::bench::Ceilings;
 use crate::error::Result;
 use crate::exec::OpenDevice;
+use crate::exec::cpu::Cpu;
 use crate::expr::Expr;
 use crate::model::{Compiled, Layer, Model};
 use crate::parity::lockstep;
+use crate::train::FirstStep;
 use std::process::ExitCode;
 
 pub(super) fn check(args: &Check) -> Result<ExitCode> {
@@ -31,7 +34,7 @@ pub(super) fn check(args: &Check) -> Result<ExitCode> {
 
     let mut first = assemble::trainer(&config, table)?.build_on(device.clone())?.first_step(&data.train)?;
     memory(&first.compiled, &device)?;
-    plan(&first.compiled)?;
+    plan(&first, &device)?;
     print(&format!("one batch on {}, each dispatch against the reference in f64:", device.info()))?;
     let rows = lockstep(&mut *first.executor, first.program, &first.table)?;
     let good = lockstep_table(&rows, &device, false)?;
@@ -102,15 +105,80 @@ fn memory(compiled: &Compiled, device: &OpenDevice) -> Result<()> {
     Ok(())
 }
 
-fn plan(compiled: &Compiled) -> Result<()> {
-    let plan = &compiled.plan;
-    if let Some(id) = compiled.train {
-        let program = plan.program(id);
-        print(&format!("a step: {} dispatches, {} FLOP", program.dispatches.len(), thousands(plan.flops(id) as f64)))?;
-        for dispatch in &program.dispatches {
-            let flops = thousands((dispatch.kernel.flops)(&dispatch.words) as f64);
-            print(&format!("    {:22} {:28} {flops:>15} FLOP", dispatch.kernel.name, dispatch.label))?;
-        }
+/// A step's dispatches, with what each does and moves, and how long that takes this device at its best.
+fn plan(first: &FirstStep, device: &OpenDevice) -> Result<()> {
+    let (compiled, plan) = (&first.compiled, &first.compiled.plan);
+    let dispatches = &plan.program(first.program).dispatches;
+    let written = Cpu::<f32>::new(plan.clone()).trace(first.program, &first.table)?;
+    // what the run may use is no bound for what measures the device
+    let reached = Ceilings::measure(&device.clone().with_memory(u64::MAX))?;
+    let lines: Vec<Line> = dispatches
+        .iter()
+        .zip(&written)
+        .map(|(dispatch, written)| {
+            let (flops, bytes) = ((dispatch.kernel.flops)(&dispatch.words), compiled.bytes(dispatch, written));
+            Line { entry: device.entry(dispatch), label: &dispatch.label, flops, bytes }
+        })
+        .collect();
+    let sum = |of: fn(&Line) -> u64| thousands(lines.iter().map(of).sum::<u64>() as f64);
+    let seconds: f64 = lines.iter().map(|line| reached.seconds(line.flops, line.bytes)).sum();
+    print(&format!(
+        "a step: {} dispatches, {} FLOP, {} bytes moved, {:.0} µs at best",
+        lines.len(),
+        sum(|line| line.flops),
+        sum(|line| line.bytes),
+        1e6 * seconds
+    ))?;
+    print(&format!(
+        "    (each dispatch: the longest of FLOP at {:.1} GFLOP/s, bytes at {:.1} GB/s, and {:.2} µs to launch it; as measured just now)",
+        1e-9 * reached.flops,
+        1e-9 * reached.bytes,
+        1e6 * reached.launch
+    ))?;
+    table(&lines, &reached).iter().try_for_each(|line| print(line))
+}
+
+/// What a line of the plan is made of.
+struct Line<'a> {
+    entry: &'a str,
+    label: &'a str,
+    flops: u64,
+    bytes: u64,
+}
+
+/// The lines of the plan, aligned.
+fn table(lines: &[Line], reached: &Ceilings) -> Vec<String> {
+    let widest = |of: fn(&Line) -> usize, least: usize| lines.iter().map(of).fold(least, usize::max);
+    let (entry, label) = (widest(|line| line.entry.chars().count(), 6), widest(|line| line.label.chars().count(), 3));
+    let head = format!("    {:entry$}  {:label$}  {:>15}  {:>13}  {:>9}  bound by", "kernel", "for", "FLOP", "bytes", "µs");
+    let line = |line: &Line| {
+        let (flops, bytes) = (thousands(line.flops as f64), thousands(line.bytes as f64));
+        let micros = 1e6 * reached.seconds(line.flops, line.bytes);
+        let bound = reached.bound(line.flops, line.bytes).name();
+        format!("    {:entry$}  {:label$}  {flops:>15}  {bytes:>13}  {micros:>9.2}  {bound}", line.entry, line.label)
+    };
+    std::iter::once(head).chain(lines.iter().map(line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_is_aligned_and_says_what_bounds_each_dispatch() {
+        let lines = [
+            Line { entry: "dense_forward_8x8", label: "layer 0 (dense 64→256)", flops: 2_000_000, bytes: 1_000 },
+            Line { entry: "adam", label: "update", flops: 10, bytes: 5_000_000 },
+        ];
+        // 2·10⁶ FLOP at 1 GFLOP/s are 2 ms; 5·10⁶ bytes at 1 GB/s are 5 ms
+        let table = table(&lines, &Ceilings { flops: 1e9, bytes: 1e9, launch: 1e-6 });
+        assert_eq!(
+            table,
+            [
+                "    kernel             for                                FLOP          bytes         µs  bound by",
+                "    dense_forward_8x8  layer 0 (dense 64→256)        2,000,000          1,000    2000.00  arithmetic",
+                "    adam               update                               10      5,000,000    5000.00  bandwidth",
+            ]
+        );
     }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 mod answers;
 pub mod args;
 mod assemble;
+mod bench;
 mod check;
 pub mod config;
 mod devices;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::LrFind(args) => lr_find::lr_find(&args),
         Command::Gradcheck(args) => gradcheck::gradcheck(&args),
         Command::Plot(args) => plot::plot(&args),
+        Command::Bench(args) => bench::bench(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -4,8 +4,9 @@ use super::{Executor, Limits, cpu::Cpu};
 #[cfg(not(feature = "gpu"))]
 use crate::error::Error;
 use crate::error::Result;
+use crate::kernel::{KernelInfo, Variant};
 use crate::parallel::Threads;
-use crate::plan::Plan;
+use crate::plan::{Dispatch, Plan};
 use std::fmt;
 use std::sync::Arc;
 
@@ -197,6 +198,24 @@ impl OpenDevice {
             How::Cpu(_) => plan.memory(),
             #[cfg(feature = "gpu")]
             How::Gpu(_) => plan.memory() + super::gpu::own_bytes(plan),
+        }
+    }
+
+    /// The variants of a kernel that this device can run. The CPU path has but the one twin.
+    pub fn variants(&self, kernel: &KernelInfo) -> Vec<&'static Variant> {
+        match &self.how {
+            How::Cpu(_) => kernel.variants.iter().take(1).collect(),
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => kernel.variants.iter().filter(|variant| context.runs(variant)).collect(),
+        }
+    }
+
+    /// The entry point that the device runs for a dispatch: that of the variant it chooses. On the CPU path, the kernel's name.
+    pub fn entry(&self, dispatch: &Dispatch) -> &'static str {
+        match &self.how {
+            How::Cpu(_) => dispatch.kernel.name,
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => context.variant(dispatch).entry,
         }
     }
 

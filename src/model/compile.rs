@@ -163,6 +163,10 @@ pub struct Compiled {
     pub segments: Vec<Segment>,
     /// What the plan's memory is for.
     pub shares: Vec<Share>,
+    /// Rows of a full batch.
+    pub batch: usize,
+    /// Rows of the resident data set.
+    pub data_rows: usize,
 }
 
 /// A look at the flow of gradients.
@@ -361,6 +365,8 @@ impl Model {
             arena,
             segments,
             shares,
+            batch,
+            data_rows,
         })
     }
 }

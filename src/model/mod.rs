@@ -8,6 +8,7 @@ mod graph;
 mod init;
 mod memory;
 mod norm;
+mod traffic;
 mod weights;
 
 pub use arena::Segment;

@@ -53,6 +53,15 @@ impl Axis {
         Axis { low, high, log, ticks, minor }
     }
 
+    /// The same logarithmic axis with ticks at powers of two, about this many; as it is where less than two of them are on it.
+    pub(super) fn binary(self, ticks: usize) -> Axis {
+        let doubling = 2f64.log10();
+        let (first, last) = ((self.low / doubling).ceil(), (self.high / doubling).floor());
+        let every = ((last - first + 1.0) / ticks.max(1) as f64).ceil().max(1.0);
+        let ticks: Vec<(f64, String)> = steps(first, last, every).into_iter().map(|power| (power * doubling, short_power(power))).collect();
+        if ticks.len() < 2 { self } else { Axis { ticks, minor: Vec::new(), ..self } }
+    }
+
     pub(super) fn place(&self, value: f64) -> Option<f64> {
         place(value, self.log)
     }
@@ -116,6 +125,11 @@ pub(super) fn short(value: f64) -> String {
     minus(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text })
 }
 
+/// Two to a power, written out where that is short.
+fn short_power(power: f64) -> String {
+    if (0.0..=20.0).contains(&power) { format!("{:.0}", power.exp2()) } else { format!("2^{}", minus(format!("{power:.0}"))) }
+}
+
 /// With a true minus sign, which is as wide as a digit.
 fn minus(text: String) -> String {
     match text.strip_prefix('-') {
@@ -177,6 +191,17 @@ mod tests {
         ] {
             assert_eq!(labels(&Axis::new(low, high, log, 5)), wanted, "{low} to {high}");
         }
+    }
+
+    #[test]
+    fn a_binary_axis_has_ticks_at_powers_of_two() {
+        let axis = |values: [f64; 2]| Axis::around(values, true, 0.02, 10).unwrap().binary(8);
+        assert_eq!(labels(&axis([16.0, 256.0])), ["16", "32", "64", "128", "256"]);
+        // eleven powers, eight ticks: every other
+        assert_eq!(labels(&axis([1.0, 1024.0])), ["1", "4", "16", "64", "256", "1024"]);
+        assert_eq!(labels(&axis([0.25, 1.0])), ["2^−2", "2^−1", "1"]);
+        // 33 and 40 have no power of two between them: the ticks of a plain axis
+        assert!(labels(&axis([33.0, 40.0])).contains(&"36"), "{:?}", axis([33.0, 40.0]));
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct Chart {
     pub marks: Vec<Mark>,
     /// A logarithmic x axis: zero and below are left out.
     pub log_x: bool,
+    /// Whether a logarithmic x axis has its ticks at powers of two.
+    pub powers_of_two: bool,
     /// A logarithmic y axis: zero and below are left out.
     pub log_y: bool,
     /// Where the y axis ends, for lines that leave through the top; by default all values have room.
@@ -168,6 +170,7 @@ pub(super) fn axes(chart: &Chart, rect: Rect) -> Option<(Axis, Axis)> {
     let there = |p: &&(f64, f64)| super::axis::place(p.0, chart.log_x).and(super::axis::place(p.1, chart.log_y)).is_some();
     let all = || chart.series.iter().flat_map(|s| &s.points).filter(there);
     let x = Axis::around(all().map(|p| p.0), chart.log_x, 0.02, (rect.width() / if chart.log_x { 60.0 } else { 100.0 }) as usize)?;
+    let x = if chart.log_x && chart.powers_of_two { x.binary((rect.width() / 60.0) as usize) } else { x };
     let highest = chart.highest.unwrap_or(f64::INFINITY);
     let y =
         Axis::around(all().map(|p| p.1.min(highest)), chart.log_y, 0.05, (rect.height() / if chart.log_y { 40.0 } else { 60.0 }) as usize)?;

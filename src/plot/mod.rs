@@ -30,5 +30,5 @@ pub use functions::{Function, functions_with_slopes, losses_side_by_side};
 pub use gradient_flow::{gradient_bars, gradient_flow};
 pub use lines::{Chart, Draw, Mark, Series, lines};
 pub use surface::{Levels, Surface, surface_paths};
-pub use training::{LossCurves, loss_curves, lr_finder, schedules};
+pub use training::{LossCurves, Rate, loss_curves, lr_finder, schedules, throughput};
 pub use workflow::{Edge, Group, Node, workflow};

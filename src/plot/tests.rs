@@ -76,6 +76,8 @@ fn all() -> Vec<(&'static str, String)> {
     let drawn = [Draw::Line, Draw::Points, Draw::Both].map(|draw| series[0].clone().drawn(draw)).to_vec();
     let curves = LossCurves { title: NASTY, training: &odd, validation: &odd, best: Some(9), stopped: Some(10), log_y: true };
     let rates: Vec<f64> = (0..10).map(|i| 1e-7 * 10f64.powi(i)).collect();
+    let measured: Vec<Rate> =
+        (4u32..).zip(odd).map(|(power, median)| Rate { batch: 1 << power, median, min: 0.9 * median, max: 1.1 * median }).collect();
     let names: Vec<String> = (0..30).map(|i| format!("{NASTY} {i}")).collect();
     let counts: Vec<u64> = (0..900).map(|i| if i % 31 == 0 { u64::MAX } else { i * i % 7 * i }).collect();
     let nodes = [
@@ -97,6 +99,7 @@ fn all() -> Vec<(&'static str, String)> {
         ("loss_curves", loss_curves(&curves)),
         ("schedules", schedules(NASTY, NASTY, &series, true)),
         ("lr_finder", lr_finder(NASTY, &rates, &odd, &odd, &[Mark::new(1e-5, NASTY), Mark::new(3.2e-3, "steepest")])),
+        ("throughput", throughput(NASTY, &measured)),
         ("functions_with_slopes", functions_with_slopes(NASTY, &[wave(NASTY), wave("b"), Function::default()])),
         ("losses_side_by_side", losses_side_by_side(NASTY, &[wave(NASTY), wave("b")])),
         ("surface_paths, log", surface_paths(NASTY, &bowl(), Levels::Log(12), std::slice::from_ref(&runaway), Some((1.0, 1.0)))),
@@ -229,6 +232,7 @@ fn nothing_to_draw_is_said() {
         ("loss_curves", loss_curves(&LossCurves { best: Some(3), ..LossCurves::default() })),
         ("schedules", schedules("t", "step", &[], false)),
         ("lr_finder", lr_finder("t", &[], &[], &[], &[Mark::new(1.0, "a")])),
+        ("throughput", throughput("t", &[])),
         ("functions_with_slopes", functions_with_slopes("t", &[])),
         ("losses_side_by_side", losses_side_by_side("t", &[])),
         ("surface_paths", surface_paths("t", &Surface { values: vec![f64::NAN; 4], columns: 2, ..bowl() }, Levels::Log(5), &[], None)),
@@ -301,6 +305,11 @@ fn names_labels_and_marks_are_written() {
     let rates = [1e-4, 1e-3, 1e-2, 1e-1];
     let svg = lr_finder("t", &rates, &values, &values, &[Mark::new(3.2e-3, "steepest"), Mark::new(0.02, "minimum/10")]);
     for text in ["learning rate", "loss", "smoothed", "steepest 3.2e-3", "minimum/10 0.02"] {
+        assert!(has_text(&svg, text), "{text}");
+    }
+    let rates = [32, 64, 128].map(|batch| Rate { batch, median: 1e3, min: 9e2, max: 1.1e3 });
+    let svg = throughput("t", &rates);
+    for text in ["batch", "samples a second", "median", "fastest round", "slowest round", "32", "64", "128"] {
         assert!(has_text(&svg, text), "{text}");
     }
     let svg = losses_side_by_side("t", &[wave("mse")]);

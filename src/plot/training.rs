@@ -1,4 +1,4 @@
-//! How a run went: losses, learning rates, and the search for one.
+//! How a run went: losses, learning rates, the search for one, and how fast it was.
 
 use super::axis::{place, short};
 use super::lines::{Chart, Draw, Mark, Series, lines, lines_with};
@@ -60,4 +60,28 @@ pub fn lr_finder(title: &str, rates: &[f64], losses: &[f64], smoothed: &[f64], m
         ..Chart::new(title, "learning rate", "loss")
     };
     lines_with(&chart, &[Look::Points(Stroke::solid(GREY, 1.0)), Look::Line(Stroke::solid(BLUE, 2.0))])
+}
+
+/// What was measured of a batch size: samples a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Rows of a batch.
+    pub batch: usize,
+    /// In the middle round.
+    pub median: f64,
+    /// In the slowest.
+    pub min: f64,
+    /// In the fastest.
+    pub max: f64,
+}
+
+/// Throughput over batch size, on an axis of powers of two: the median as a line, the slowest and the fastest round as thin ones.
+pub fn throughput(title: &str, rates: &[Rate]) -> String {
+    let line = |name: &str, of: fn(&Rate) -> f64| Series::new(name, rates.iter().map(|rate| (rate.batch as f64, of(rate))));
+    let chart = Chart { log_x: true, powers_of_two: true, ..Chart::new(title, "batch", "samples a second") }
+        .series(line("median", |rate| rate.median).drawn(Draw::Both))
+        .series(line("fastest round", |rate| rate.max))
+        .series(line("slowest round", |rate| rate.min));
+    let thin = |dashes: &'static [f64]| Look::Line(Stroke::solid(GREY, 1.0).dashed(dashes));
+    lines_with(&chart, &[Look::Both(Stroke::solid(BLUE, 2.0)), thin(&[4.0, 3.0]), thin(&[1.0, 3.0])])
 }

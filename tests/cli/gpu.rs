@@ -28,6 +28,14 @@ fn devices_parity_check_and_train_work_on_the_adapter() {
     let said = bench.good(&format!("check digits --device {name}"));
     assert!(said.out.contains("worst ") && !said.out.contains("DIFFERS"), "{said:?}");
 
+    // the variants have names of their own
+    assert!(said.out.contains("    dense_forward_"), "{said:?}");
+
+    let said = bench.good(&format!("bench digits --device {name} --batches 512 --rounds 1 --epochs 1 --json"));
+    let json = said.json();
+    assert!((0.0..=1.0).contains(&json["host_share"].as_f64().unwrap()), "{json:#}");
+    assert_eq!(said.err.contains("warning: this is a software driver"), json["device"]["type"] == "software", "{said:?}");
+
     let train = |device: &str| bench.good(&format!("train moons --set train.epochs=2 --device {device} --json")).json();
     let (there, here) = (train(&name), train("cpu"));
     assert!(there["device"]["name"].as_str().unwrap().contains(&name), "{there:#}");

@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
+use crate::kernel::{Suits, Variant};
+use crate::plan::Dispatch;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open device, its queue, and the first fault it reported.
@@ -62,6 +64,17 @@ impl Context {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::Device(format!("{} stopped answering: {error}", self.info.name))),
         }
+    }
+
+    /// Whether the device can run a variant of a kernel.
+    pub(crate) fn runs(&self, variant: &Variant) -> bool {
+        variant.suits == Suits::Any || (variant.suits == Suits::Software) == (self.info.kind == DeviceType::Software)
+    }
+
+    /// The variant of its kernel that this adapter runs for a dispatch.
+    pub(crate) fn variant(&self, dispatch: &Dispatch) -> &'static Variant {
+        let kernel = dispatch.kernel;
+        dispatch.variant.unwrap_or_else(|| super::pipeline::choose(kernel, (kernel.grid)(&dispatch.words), self.info.kind))
     }
 
     /// How many steps of so many operations go into one submission.

@@ -61,7 +61,7 @@ impl Pipelines {
     /// The pipeline of a dispatch.
     pub(super) fn get(&mut self, context: &Context, dispatch: &Dispatch, formulas: &Formulas) -> Result<&Made> {
         let kernel = dispatch.kernel;
-        let variant = dispatch.variant.unwrap_or_else(|| choose(kernel, (kernel.grid)(&dispatch.words), context.info().kind));
+        let variant = context.variant(dispatch);
         if !self.0.contains_key(variant.entry) {
             self.0.insert(variant.entry, make(context, kernel, variant, formulas)?);
         }
