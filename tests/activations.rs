@@ -72,7 +72,11 @@ fn values_and_slopes(judged: &Judged<'_>, activation: &Activation, z: &[f32]) ->
 fn activations_and_their_slopes_are_pytorchs_at_ordinary_and_at_hard_numbers() {
     let cases = golden();
     for row in TABLE.iter().filter(|row| row.name != "identity") {
-        assert!(cases.iter().any(|case| case["activation"] == row.name), "PyTorch was not asked for {}: see tests/golden/make.py", row.name);
+        assert!(
+            cases.iter().any(|case| case["activation"] == row.name),
+            "PyTorch was not asked for {}: see tests/golden/make.py",
+            row.name
+        );
     }
     each_executor(|judged| {
         let mut worst = (0.0, String::new());

@@ -219,7 +219,8 @@ impl Formula for Softplus {
 struct HardSwish;
 impl Formula for HardSwish {
     const NAME: &'static str = "hard_swish";
-    const DOC: &'static str = "z·clamp(z + 3, 0, 6)/6, with slope 0 at −3 and 1 at 3. Howard et al. 2019. PyTorch's Hardswish, Keras's hard_silu";
+    const DOC: &'static str =
+        "z·clamp(z + 3, 0, 6)/6, with slope 0 at −3 and 1 at 3. Howard et al. 2019. PyTorch's Hardswish, Keras's hard_silu";
     const SLOPE_OF: SlopeOf = SlopeOf::Input;
     const WGSL: &'static str = "z * clamp(z + 3.0, vec4<f32>(), vec4<f32>(6.0)) / 6.0";
     const WGSL_SLOPE: &'static str =
