@@ -114,7 +114,7 @@ fn losses(args: &Plot) -> Result<String> {
         let target = if numbers { 0.0 } else { 1.0 };
         all.map(|loss| {
             let at = |p: f64| loss.at(p, target).unwrap_or((f64::NAN, f64::NAN));
-            Function::sampled(loss.name(), (-3.0, 3.0), |p| at(p).0, |p| at(p).1)
+            Function::sampled(loss.name(), (-2.0, 2.0), |p| at(p).0, |p| at(p).1)
         })
         .collect()
     };
@@ -155,7 +155,9 @@ fn optimizers() -> String {
     let gradient = |w: &[f64]| vec![-2.0 * (1.0 - w[0]) - 400.0 * w[0] * (w[1] - w[0] * w[0]), 200.0 * (w[1] - w[0] * w[0])];
     let tuned = |optimizer: Optimizer| match optimizer.name() {
         "sgd" => optimizer.lr(1e-3),
-        "momentum" | "nesterov" => optimizer.lr(3e-4),
+        // another rate for each of the two, else one hides the other
+        "momentum" => optimizer.lr(3e-4),
+        "nesterov" => optimizer.lr(2e-4),
         "adagrad" => optimizer.lr(0.3),
         "lion" => optimizer.lr(0.01),
         _ => optimizer.lr(0.02).weight_decay(0.0),

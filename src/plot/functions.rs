@@ -29,15 +29,15 @@ impl Function {
 const VALUE: Look = Look::Line(Stroke::solid(BLUE, 1.9));
 const SLOPE: Look = Look::Line(Stroke::solid(VERMILLION, 1.6).dashed(DASHES[1]));
 
-/// A small panel for each function (activation, loss): the function solid, its slope dashed, the name above it.
+/// A small panel for each function (activation, loss) of a number z: the function solid, its slope dashed, the name above it.
 pub fn functions_with_slopes(title: &str, functions: &[Function]) -> String {
     let columns = ((functions.len() as f64).sqrt().ceil() as usize).clamp(2, 4);
     let rows = functions.len().div_ceil(columns).max(1);
-    let (cell_wide, cell_high) = (225.0, 195.0);
+    let (cell_wide, cell_high) = (225.0, 205.0);
     let size = (columns as f64 * cell_wide + 2.0 * MARGIN, TITLE + 26.0 + rows as f64 * cell_high + MARGIN);
     page(title, size, |canvas| {
         heading(canvas, title, size.0)?;
-        legend::row(canvas, (size.0 / 2.0 - 100.0, TITLE + 6.0), &[("function", VALUE), ("slope", SLOPE)])?;
+        legend::row(canvas, (size.0 / 2.0 - 120.0, TITLE + 6.0), &[("function of z", VALUE), ("slope", SLOPE)])?;
         if functions.is_empty() {
             return no_data(canvas, Rect::new(MARGIN, TITLE + 26.0, size.0 - MARGIN, size.1 - MARGIN));
         }
@@ -46,7 +46,7 @@ pub fn functions_with_slopes(title: &str, functions: &[Function]) -> String {
             let cell = Rect::new(left + 4.0, top + 26.0, left + cell_wide - 10.0, top + cell_high - 6.0);
             let curves = [(&function.values[..], VALUE), (&function.slopes[..], SLOPE)];
             let name = shorten(&function.name, cell.width(), 13.0);
-            panel(canvas, cell, &name, &curves, Labels { x: "", y: "", size: 10.0 })?;
+            panel(canvas, cell, &name, &curves, Labels { x: "z", y: "", size: 10.0 })?;
         }
         Ok(())
     })

@@ -307,7 +307,7 @@ fn names_labels_and_marks_are_written() {
     let svg = losses_side_by_side("t", &[("error p − t", vec![wave("mse")])]);
     assert!(["loss", "slope", "mse", "error p − t"].iter().all(|text| has_text(&svg, text)));
     let svg = functions_with_slopes("t", &[wave("relu"), wave("tanh")]);
-    assert!(["relu", "tanh", "function", "slope"].iter().all(|text| has_text(&svg, text)));
+    assert!(["relu", "tanh", "function of z", "slope", "z"].iter().all(|text| has_text(&svg, text)));
 }
 
 #[test]
