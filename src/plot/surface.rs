@@ -50,9 +50,7 @@ pub fn surface_paths(title: &str, surface: &Surface, levels: Levels, paths: &[Se
     let (wide, high) = (860.0, 560.0);
     page(title, (wide, high), |canvas| {
         heading(canvas, title, wide)?;
-        let strokes: Vec<Stroke> = (0..paths.len())
-            .map(|i| Stroke { width: if i == 0 { 3.2 } else { 2.0 }, ..Stroke::of(i) })
-            .collect();
+        let strokes: Vec<Stroke> = (0..paths.len()).map(|i| Stroke { width: if i == 0 { 3.2 } else { 2.0 }, ..Stroke::of(i) }).collect();
         let names: Vec<String> = paths.iter().enumerate().map(|(i, path)| format!("{}  {}", i + 1, path.name)).collect();
         let entries: Vec<(&str, Look)> = names.iter().map(String::as_str).zip(strokes.iter().map(|s| Look::Line(*s))).collect();
         let room = legend::room(entries.iter().map(|e| e.0).chain(["minimum"]));
