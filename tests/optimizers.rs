@@ -141,13 +141,6 @@ fn padding_and_what_is_not_learned_stay_as_they_are() {
             let place = format!("{}, {}", device.info(), optimizer.name());
             let mut padding = (0..compiled.arena).filter(|at| !used.contains(at));
             assert!(padding.all(|at| arena[at] == 0.0), "{place}: padding has moved");
-            for state in &compiled.states {
-                let state = values(&mut *executor, *state);
-                assert!(
-                    (0..compiled.arena).filter(|at| !used.contains(at)).all(|at| state[at] == 0.0),
-                    "{place}: padding of a state has moved"
-                );
-            }
             // 0.9·1 + 0.1·variance: decay of running statistics would show
             let tracked = |name: &str| compiled.tensors.iter().find(|t| t.name.ends_with(name)).unwrap().unpack(&arena);
             assert_eq!(tracked("num_batches_tracked"), [1.0]);
