@@ -5,8 +5,10 @@ use crate::error::{Error, Result};
 /// How gradients are clipped.
 ///
 /// - By value: each element to `[−v, v]`, as PyTorch's `clip_grad_value_`.
-/// - By norm: all gradients as one vector are scaled by `min(1, max_norm / (‖g‖₂ + 1e-6))`, as PyTorch's `clip_grad_norm_` (clipping
-///   each tensor by itself, as burn does, is something else).
+/// - By norm: all gradients as one vector are scaled by `min(1, max_norm / (‖g‖₂ + 1e-6))`, as PyTorch's `clip_grad_norm_`. Keras's
+///   `global_clipnorm` lacks the 1e-6; its `clipnorm` clips each tensor by itself, as burn does, which is something else.
+///
+/// Keras's `clipvalue` is the clipping by value.
 ///
 /// With both, values come first.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

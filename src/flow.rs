@@ -74,6 +74,8 @@ pub struct Flow {
     pub epoch: usize,
     /// The step since training began, from 1.
     pub step: usize,
+    /// The step's rate as a share of the one that its schedule is given: small in a warm-up, and where a schedule has come down.
+    pub share: f64,
     /// The dense layers, first to last.
     pub layers: Vec<LayerFlow>,
 }
@@ -91,7 +93,7 @@ pub enum Trouble {
     Saturated,
     /// A step moves the weights too far.
     Hasty,
-    /// A step hardly moves the weights.
+    /// A step hardly moves any weights.
     Stuck,
 }
 
@@ -118,6 +120,8 @@ const SHARE: f64 = 0.6;
 /// By which share a step should move the weights at most, and at least.
 const HASTY: f64 = 0.3;
 const STUCK: f64 = 1e-8;
+/// A schedule that has come down below this share of its rate wants small steps.
+const ANNEALED: f64 = 0.1;
 
 impl Flow {
     /// What is wrong, worst first; nothing when all is well.
@@ -126,7 +130,8 @@ impl Flow {
     /// - exploding: the typical error of a layer is above 10³ of the last's, or the activations' deviation of the last hidden layer above 10³
     ///   of the first's;
     /// - dead, saturated: above 60 % of a layer;
-    /// - hasty: a step moves a layer's weights by more than 30 %; stuck: by less than 10⁻⁸ although there are gradients.
+    /// - hasty: a step moves a layer's weights by more than 30 %; stuck: those of no layer by 10⁻⁸ although there are
+    ///   gradients, and the schedule has not come down below a tenth of its rate, where small steps are what is wanted.
     pub fn diagnose(&self) -> Vec<Diagnosis> {
         let mut found = Vec::new();
         let mut say = |trouble, message: String| found.push(Diagnosis { trouble, message });
@@ -201,12 +206,12 @@ impl Flow {
                 ),
             );
         }
-        let stuck = self.layers.iter().find(|layer| layer.moved > 0.0 && layer.moved < STUCK);
-        if let Some(layer) = stuck {
-            say(
-                Trouble::Stuck,
-                format!("one step moves the weights of {} by {:.0e} of themselves only: raise the learning rate", layer.label, layer.moved),
-            );
+        // where one layer alone stands, its gradients have vanished, and a higher rate is no cure; a movement below the rounding of f32 is none at all
+        let most = self.layers.iter().map(|layer| layer.moved).fold(0.0, f64::max);
+        let pulled = self.layers.iter().any(|layer| layer.gradient > 0.0 && layer.gradient.is_finite());
+        if most < STUCK && pulled && self.share >= ANNEALED {
+            let by = if most > 0.0 { format!("by more than {most:.0e} of themselves") } else { "at all".to_string() };
+            say(Trouble::Stuck, format!("one step moves no layer's weights {by}: raise the learning rate"));
         }
         found
     }
@@ -233,7 +238,7 @@ mod tests {
     fn flow(change: impl Fn(usize, &mut LayerFlow)) -> Vec<Trouble> {
         let mut layers: Vec<_> = (0..4).map(|n| layer(2 * n, "relu")).collect();
         layers.iter_mut().enumerate().for_each(|(n, layer)| change(n, layer));
-        Flow { epoch: 1, step: 1, layers }.diagnose().into_iter().map(|d| d.trouble).collect()
+        Flow { epoch: 1, step: 1, share: 1.0, layers }.diagnose().into_iter().map(|d| d.trouble).collect()
     }
 
     #[test]
@@ -255,14 +260,41 @@ mod tests {
         };
         assert_eq!(flow(flat), [Trouble::Saturated]);
         assert_eq!(flow(|n, layer| layer.moved = if n == 0 { 0.5 } else { 0.01 }), [Trouble::Hasty]);
-        assert_eq!(flow(|n, layer| layer.moved = if n == 0 { 1e-9 } else { 0.01 }), [Trouble::Stuck]);
+        assert_eq!(flow(|_, layer| layer.moved = 1e-9), [Trouble::Stuck]);
+        assert_eq!(flow(|_, layer| layer.moved = 0.0), [Trouble::Stuck]);
+    }
+
+    #[test]
+    fn what_is_just_within_a_bound_is_not_spoken_of() {
+        // of four layers the first is nearly too small or too large, by a hundredth of the bound
+        assert_eq!(flow(|n, layer| layer.gradient = if n == 0 { 1.01e-4 } else { 1.0 }), []);
+        assert_eq!(flow(|n, layer| layer.error = if n == 0 { 0.99e3 } else { 1.0 }), []);
+        // activations grow over the hidden layers, of which the third is the last
+        assert_eq!(flow(|n, layer| layer.deviation = if n == 2 { 0.99e3 } else { 1.0 }), []);
+        assert_eq!(flow(|_, layer| layer.dead = 0.59), []);
+        let flat = |_: usize, layer: &mut LayerFlow| (layer.activation, layer.saturated) = ("tanh".into(), 0.59);
+        assert_eq!(flow(flat), []);
+        assert_eq!(flow(|_, layer| layer.moved = 0.29), []);
+        assert_eq!(flow(|n, layer| layer.moved = if n == 2 { 1.01e-8 } else { 0.0 }), []);
+        // where there is no gradient, or the step was not applied, nothing is to move
+        assert_eq!(flow(|_, layer| (layer.moved, layer.gradient) = (0.0, 0.0)), []);
+        assert_eq!(flow(|_, layer| (layer.moved, layer.gradient) = (0.0, f64::INFINITY)), []);
+    }
+
+    #[test]
+    fn small_steps_at_the_end_of_a_schedule_are_wanted() {
+        let at = |share: f64| {
+            let layers = (0..4).map(|n| LayerFlow { moved: 1e-9, ..layer(2 * n, "relu") }).collect();
+            Flow { epoch: 9, step: 99, share, layers }.diagnose().into_iter().map(|d| d.trouble).collect::<Vec<_>>()
+        };
+        assert_eq!((at(0.1), at(0.099)), (vec![Trouble::Stuck], vec![]));
     }
 
     #[test]
     fn a_diagnosis_names_layers_numbers_and_cures() {
         let mut layers: Vec<_> = (0..4).map(|n| layer(2 * n, "sigmoid")).collect();
         layers[0].gradient = 1e-10;
-        let said = Flow { epoch: 1, step: 1, layers }.diagnose();
+        let said = Flow { epoch: 1, step: 1, share: 1.0, layers }.diagnose();
         assert!(
             said[0].message.starts_with("the gradients of layer 0 (dense 8→8) are 1e-7 of those of layer 6 (dense 8→8): vanishing"),
             "{}",

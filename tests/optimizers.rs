@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(clippy::print_stdout, reason = "how near, for `--nocapture`")]
 
-use gradus::exec::Executor as _;
-use gradus::exec::cpu::Cpu;
+use gradus::exec::{Executor, OpenDevice};
 use gradus::kernel::{Part, Row, Step};
 use gradus::model::{Compiled, Spec};
 use gradus::optim::{Decays, Optimizer, Sgd};
+use gradus::plan::Buf;
 use gradus::rng::{Purpose, Rng};
-use gradus::{Loss, Model};
+use gradus::{Device, Loss, Model};
 
 /// A rate at which the optimizer is at its best on such functions, not its usual one for nets.
 fn tuned(optimizer: Optimizer, small: f64) -> Optimizer {
@@ -83,76 +83,99 @@ fn the_first_steps_are_those_of_the_formulas() {
     close(after(named("lion"), 2), 0.8);
 }
 
+/// The CPU path and all adapters. No adapter is a failure only where one is required.
+fn devices() -> Vec<OpenDevice> {
+    #[cfg(feature = "gpu")]
+    let found: Vec<_> = gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect();
+    #[cfg(not(feature = "gpu"))]
+    let found: Vec<OpenDevice> = Vec::new();
+    #[cfg(feature = "gpu")]
+    assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
+    std::iter::once(Device::Cpu.open().unwrap()).chain(found).collect()
+}
+
 /// A net on a batch of its own, weights seeded.
-fn net(optimizer: &Optimizer) -> (Compiled, Cpu<f32>) {
+fn net(device: &OpenDevice, optimizer: &Optimizer) -> (Compiled, Box<dyn Executor>) {
     let model = Model::input(3).dense(5).batch_norm().tanh().dense(2);
     let loss = Loss::mse();
     // room for 20 steps in the table
     let spec = Spec { optimizer: Some(optimizer), data_rows: 8, order: 160, ..Spec::new(&model, &loss, 8) };
     let compiled = model.compile(&spec).unwrap();
-    let mut cpu = Cpu::<f32>::new(compiled.plan.clone());
+    let mut executor = device.executor(compiled.plan.clone()).unwrap();
     let mut rng = Rng::new(1, Purpose::Synthetic, 0);
     let mut draw = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<_>>();
     let rows: Vec<f32> = draw(24).chunks(3).flat_map(|row| [row[0], row[1], row[2], 0.0]).collect();
-    cpu.write(compiled.features[0], 0, &rows).unwrap();
-    cpu.write(compiled.values.unwrap(), 0, &draw(16)).unwrap();
-    cpu.write_words(compiled.order, 0, &(0..8).collect::<Vec<_>>()).unwrap();
-    cpu.write(compiled.params[0], 0, &compiled.pack(&gradus::model::Weights::initial(&model, 3))).unwrap();
+    executor.write(compiled.features[0], 0, &rows).unwrap();
+    executor.write(compiled.values.unwrap(), 0, &draw(16)).unwrap();
+    executor.write_words(compiled.order, 0, &(0..8).collect::<Vec<_>>()).unwrap();
+    executor.write(compiled.params[0], 0, &compiled.pack(&gradus::model::Weights::initial(&model, 3))).unwrap();
     for &decays in &compiled.decays {
-        cpu.write(decays, 0, &compiled.decaying(optimizer.decaying())).unwrap();
+        executor.write(decays, 0, &compiled.decaying(optimizer.decaying())).unwrap();
     }
-    (compiled, cpu)
+    (compiled, executor)
 }
 
-fn run(optimizer: &Optimizer, compiled: &Compiled, cpu: &mut Cpu<f32>, steps: std::ops::Range<u64>) {
+fn run(optimizer: &Optimizer, compiled: &Compiled, executor: &mut dyn Executor, steps: std::ops::Range<u64>) {
     let mut table = Step::table(1);
     for step in steps {
         let [c1, c2] = optimizer.corrections(step + 1);
         let rates = [[0.01, c1 as f32, c2 as f32, 8.0]];
         Step::push(&mut table, &Row { rows: 8, start: 0, slot: 0, number: step as u32, part: Part::WHOLE, rates: &rates });
     }
-    cpu.run(compiled.train.unwrap(), &table).unwrap();
+    executor.run(compiled.train.unwrap(), &table).unwrap();
+}
+
+fn values(executor: &mut dyn Executor, buf: Buf) -> Vec<f32> {
+    let len = executor.plan().buffer(buf).len;
+    executor.read(buf, 0, len).unwrap()
 }
 
 #[test]
 fn padding_and_what_is_not_learned_stay_as_they_are() {
-    for optimizer in Optimizer::all().map(|o| o.l2(0.1).weight_decay(0.1).decays(Decays::All)) {
-        let (compiled, mut cpu) = net(&optimizer);
-        run(&optimizer, &compiled, &mut cpu, 0..1);
-        let arena = cpu.values(compiled.params[0]);
-        let used: Vec<usize> = compiled.tensors.iter().flat_map(|t| t.unpack(&(0..compiled.arena).collect::<Vec<_>>())).collect();
-        let padding = (0..compiled.arena).filter(|at| !used.contains(at));
-        assert!(padding.into_iter().all(|at| arena[at] == 0.0), "{}: padding has moved", optimizer.name());
-        // 0.9·1 + 0.1·variance: decay of running statistics would show
-        let tracked = |name: &str| compiled.tensors.iter().find(|t| t.name.ends_with(name)).unwrap().unpack(&arena);
-        assert_eq!(tracked("num_batches_tracked"), [1.0]);
-        assert!(tracked("running_var").iter().all(|v| *v >= 0.9), "{}: {:?}", optimizer.name(), tracked("running_var"));
+    for device in devices() {
+        for optimizer in Optimizer::all().map(|o| o.l2(0.1).weight_decay(0.1).decays(Decays::All)) {
+            let (compiled, mut executor) = net(&device, &optimizer);
+            run(&optimizer, &compiled, &mut *executor, 0..1);
+            let arena = values(&mut *executor, compiled.params[0]);
+            let used: Vec<usize> = compiled.tensors.iter().flat_map(|t| t.unpack(&(0..compiled.arena).collect::<Vec<_>>())).collect();
+            let place = format!("{}, {}", device.info(), optimizer.name());
+            let mut padding = (0..compiled.arena).filter(|at| !used.contains(at));
+            assert!(padding.all(|at| arena[at] == 0.0), "{place}: padding has moved");
+            // 0.9·1 + 0.1·variance: decay of running statistics would show
+            let tracked = |name: &str| compiled.tensors.iter().find(|t| t.name.ends_with(name)).unwrap().unpack(&arena);
+            assert_eq!(tracked("num_batches_tracked"), [1.0]);
+            assert!(tracked("running_var").iter().all(|v| *v >= 0.9), "{place}: {:?}", tracked("running_var"));
+        }
     }
 }
 
 #[test]
 fn a_run_that_is_resumed_equals_one_that_was_not() {
-    for optimizer in Optimizer::all().map(|o| o.average(0.9)) {
-        let (compiled, mut straight) = net(&optimizer);
-        run(&optimizer, &compiled, &mut straight, 0..20);
-        let (_, mut first) = net(&optimizer);
-        run(&optimizer, &compiled, &mut first, 0..8);
-        // only parameters, their average and the states go on
-        let (_, mut second) = net(&optimizer);
-        let kept = [compiled.params[0], compiled.average[0]].into_iter().chain(compiled.states.iter().flatten().copied());
-        for buf in kept {
-            second.write(buf, 0, &first.values(buf)).unwrap();
+    for device in devices() {
+        for optimizer in Optimizer::all().map(|o| o.average(0.9)) {
+            let (compiled, mut straight) = net(&device, &optimizer);
+            run(&optimizer, &compiled, &mut *straight, 0..20);
+            let (_, mut first) = net(&device, &optimizer);
+            run(&optimizer, &compiled, &mut *first, 0..8);
+            // only parameters, their average and the states go on
+            let (_, mut second) = net(&device, &optimizer);
+            let kept = [compiled.params[0], compiled.average[0]].into_iter().chain(compiled.states.iter().flatten().copied());
+            for buf in kept {
+                second.write(buf, 0, &values(&mut *first, buf)).unwrap();
+            }
+            run(&optimizer, &compiled, &mut *second, 8..20);
+            let place = format!("{}, {}", device.info(), optimizer.name());
+            for buf in [compiled.params[0], compiled.average[0]] {
+                assert_eq!(values(&mut *second, buf), values(&mut *straight, buf), "{place}");
+            }
         }
-        run(&optimizer, &compiled, &mut second, 8..20);
-        assert_eq!(second.values(compiled.params[0]), straight.values(compiled.params[0]), "{}", optimizer.name());
-        assert_eq!(second.values(compiled.average[0]), straight.values(compiled.average[0]), "{}", optimizer.name());
     }
 }
 
 #[test]
 fn only_weights_decay_unless_all_shall() {
     let decaying = |optimizer: Optimizer| {
-        let (compiled, _) = net(&optimizer);
+        let (compiled, _) = net(&Device::Cpu.open().unwrap(), &optimizer);
         let arena = compiled.decaying(optimizer.decaying());
         let decays = |name: &str| compiled.tensors.iter().find(|t| t.name == name).unwrap().unpack(&arena)[0] == 1.0;
         ["0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "3.weight"].map(decays)

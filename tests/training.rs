@@ -8,7 +8,7 @@ use gradus::exec::OpenDevice;
 use gradus::model::Weights;
 use gradus::optim;
 use gradus::rng::{Purpose, Rng};
-use gradus::train::{Event, Member, Reason, Report, Stop};
+use gradus::train::{EarlyStopping, Event, Member, Mode, Monitor, Reason, Report, Stop};
 use gradus::{Adam, Clip, Dataset, Device, Error, Loss, Model, Momentum, Schedule, Sgd, Trainer};
 
 /// The CPU path.
@@ -143,15 +143,19 @@ fn every_optimizer_learns_with_its_defaults_and_nothing_becomes_infinite() {
     }
 }
 
-#[test]
-fn early_stopping_brings_the_best_weights_back() {
-    // few rows, a large net, half of the labels wrong: the validation loss soon rises
+/// Few rows, half of the labels wrong: with a large net the validation loss soon rises.
+fn noise() -> (Dataset, Dataset) {
     let data = Dataset::moons(80, 3);
     let Features::F32(values) = data.table().features() else { panic!("moons are numbers") };
     let mut rng = Rng::new(1, Purpose::Synthetic, 1);
     let noisy = Targets::Classes { of: (0..80).map(|_| rng.below(2) as u32).collect(), names: vec!["no".into(), "yes".into()] };
     let data = Dataset::new(Table::new(Features::F32(values.clone()), data.table().names().to_vec(), noisy).unwrap());
-    let (train, valid) = data.split(0.5);
+    data.split(0.5)
+}
+
+#[test]
+fn early_stopping_brings_the_best_weights_back() {
+    let (train, valid) = noise();
     for device in devices() {
         let trainer = || classifier(2, 2).optimizer(Adam::new().lr(1e-2)).batch(16);
         let mut training = trainer().build_on(device.clone()).unwrap();
@@ -169,6 +173,38 @@ fn early_stopping_brings_the_best_weights_back() {
         let until = short.fit(&train, &valid, Stop::after(member.best_epoch)).unwrap();
         assert_eq!(until.first().weights_hash, member.weights_hash, "{}", device.info());
     }
+}
+
+#[test]
+fn every_option_of_early_stopping_changes_when_it_ends_or_what_it_leaves() {
+    let (train, valid) = noise();
+    let trainer = || classifier(2, 2).optimizer(Adam::new().lr(1e-2)).batch(16);
+    let run = |early: EarlyStopping| {
+        let mut training = trainer().build(Device::Cpu).unwrap();
+        let report = training.fit(&train, &valid, Stop::after(40).early(early)).unwrap().members.remove(0);
+        let judged = training.evaluate(&valid).unwrap()[0].loss;
+        (report, judged)
+    };
+    let rules = EarlyStopping { patience: 4, ..EarlyStopping::default() };
+    // nothing is better by so much: the first epoch that counts is the best, and four later it ends
+    let never = EarlyStopping { min_delta: 1e9, ..rules.clone() };
+    for (early, best) in [(never.clone(), 1), (EarlyStopping { start_epoch: 6, ..never.clone() }, 7)] {
+        let (report, judged) = run(early);
+        assert_eq!((report.best_epoch, report.epochs.len(), report.stopped), (best, best + 4, Reason::Patience));
+        assert_eq!(judged, report.epochs[best - 1].valid.as_ref().unwrap().loss, "the best weights come back");
+    }
+    let (report, judged) = run(EarlyStopping { restore_best: false, ..never });
+    assert_eq!((report.best_epoch, report.epochs.len()), (5, 5));
+    assert_eq!(judged, report.epochs[4].valid.as_ref().unwrap().loss, "the last weights stay");
+    // the other way round a loss that falls is no better, and the largest is the best
+    let (report, _) = run(EarlyStopping { monitor: Monitor::TrainLoss, mode: Mode::Max, ..rules.clone() });
+    let losses: Vec<f64> = report.epochs.iter().map(|epoch| epoch.train_loss).collect();
+    assert_eq!(losses[report.best_epoch - 1], losses.iter().copied().fold(0.0, f64::max));
+    assert_eq!((report.epochs.len(), report.stopped), (report.best_epoch + 4, Reason::Patience));
+    // a metric is watched in its own direction
+    let (report, _) = run(EarlyStopping { monitor: Monitor::Valid("accuracy".into()), ..rules });
+    let scores: Vec<f64> = report.epochs.iter().map(|epoch| epoch.valid.as_ref().unwrap().get("accuracy").unwrap()).collect();
+    assert_eq!(scores[report.best_epoch - 1], scores.iter().copied().fold(0.0, f64::max));
 }
 
 #[test]

@@ -107,14 +107,19 @@ fn training(args: &Plot) -> Result<Option<(Config, crate::train::Training, Datas
 
 fn losses(args: &Plot) -> Result<String> {
     let own = training(args)?.map(|(_, training, _)| training.loss().clone()).filter(Loss::is_custom);
-    // of a target of 0, so that the prediction is the error; those that want classes have a diagram of their own kind of target
-    let numbers = Loss::table().into_iter().filter(|info| info.takes == Takes::Numbers).filter_map(|info| Loss::named(info.name));
-    let of = |loss: Loss| {
-        let at = |p: f64| loss.at(p, 0.0).unwrap_or((f64::NAN, f64::NAN));
-        Function::sampled(loss.name(), (-3.0, 3.0), |p| at(p).0, |p| at(p).1)
+    // numbers with a target of 0, so that the prediction is the error; classes with a target of 1, so that it is the margin of the right class
+    let of = |numbers: bool| -> Vec<Function> {
+        let named = Loss::table().into_iter().filter_map(|info| Loss::named(info.name));
+        let all = named.chain(own.clone()).filter(|loss| loss.formula().is_some() && (loss.takes() == Takes::Numbers) == numbers);
+        let target = if numbers { 0.0 } else { 1.0 };
+        all.map(|loss| {
+            let at = |p: f64| loss.at(p, target).unwrap_or((f64::NAN, f64::NAN));
+            Function::sampled(loss.name(), (-2.0, 2.0), |p| at(p).0, |p| at(p).1)
+        })
+        .collect()
     };
-    let all: Vec<Function> = numbers.filter(|loss| loss.formula().is_some()).chain(own).map(of).collect();
-    Ok(losses_side_by_side("losses over the error p − t, and their slopes", &all))
+    let kinds = [("error p − t, of a target of 0", of(true)), ("margin: output p for a row of the class", of(false))];
+    Ok(losses_side_by_side("losses of numbers (above) and of classes (below), and their slopes", &kinds))
 }
 
 fn activations(args: &Plot) -> Result<String> {
@@ -150,7 +155,9 @@ fn optimizers() -> String {
     let gradient = |w: &[f64]| vec![-2.0 * (1.0 - w[0]) - 400.0 * w[0] * (w[1] - w[0] * w[0]), 200.0 * (w[1] - w[0] * w[0])];
     let tuned = |optimizer: Optimizer| match optimizer.name() {
         "sgd" => optimizer.lr(1e-3),
-        "momentum" | "nesterov" => optimizer.lr(3e-4),
+        // another rate for each of the two, else one hides the other
+        "momentum" => optimizer.lr(3e-4),
+        "nesterov" => optimizer.lr(2e-4),
         "adagrad" => optimizer.lr(0.3),
         "lion" => optimizer.lr(0.01),
         _ => optimizer.lr(0.02).weight_decay(0.0),

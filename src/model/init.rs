@@ -47,6 +47,10 @@ pub enum Scheme {
 /// | `uniform` | uniform in ±limit |
 /// | `zeros`, `constant` | all alike: units of a layer then stay alike, too |
 /// | `auto` | `he` before the relu family, `lecun` before selu, `xavier` otherwise |
+///
+/// Normal draws are not cut off (Keras's `he_normal`, `glorot_normal` and `lecun_normal` are, at two deviations). What a layer starts from when nothing
+/// is said: `auto` here; in PyTorch's `Linear` uniform in ±1/√n, a third of the variance of `xavier`, biases too; in Keras's `Dense`
+/// `xavier` with `fan = "avg"` and `dist = "uniform"`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Init {
     /// What suits the activation behind the layer.

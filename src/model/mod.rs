@@ -46,20 +46,22 @@ pub enum Layer {
     /// `exp zⱼ / Σᵢ exp zᵢ` over a row. As an output for losses of numbers: `cross_entropy` has a softmax of its own and wants logits.
     Softmax,
     /// `γ·(x − mean)/√(variance + ε) + β` with mean and biased variance of each column over the batch; in evaluation those of running
-    /// averages. Ioffe and Szegedy 2015. PyTorch's `BatchNorm1d`: the running variance is the unbiased one.
+    /// averages. Ioffe and Szegedy 2015. PyTorch's `BatchNorm1d`: the running variance is the unbiased one (Keras's is the biased one, with ε 1e-3
+    /// and 0.99 of the old value).
     BatchNorm {
         /// Keeps the division finite.
         epsilon: f64,
         /// The weight of the new value in the running averages.
         momentum: f64,
     },
-    /// `γ·(x − mean)/√(variance + ε) + β` with mean and biased variance of each row. Ba, Kiros and Hinton 2016. PyTorch's `LayerNorm`.
+    /// `γ·(x − mean)/√(variance + ε) + β` with mean and biased variance of each row. Ba, Kiros and Hinton 2016. PyTorch's `LayerNorm`; Keras has
+    /// ε 1e-3.
     LayerNorm {
         /// Keeps the division finite.
         epsilon: f64,
     },
     /// While training, sets each element to 0 with this probability and divides the others by what is left; nothing in evaluation.
-    /// Srivastava et al. 2014.
+    /// Srivastava et al. 2014. PyTorch's and Keras's `Dropout`, with a mask of its own: a hash of seed, step, layer and element.
     Dropout {
         /// The probability.
         rate: f64,

@@ -83,5 +83,5 @@ fn shares(canvas: &Canvas, (left, top): (f64, f64), height: f64) -> Drawn {
     for (share, text) in [(0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")] {
         canvas.text((left + 18.0, top + (1.0 - share) * height), text, &Font::new(11.0))?;
     }
-    Ok(())
+    canvas.text((left, top + height + 16.0), "of the row", &Font::new(11.0))
 }

@@ -17,7 +17,7 @@ fn shade(layer: usize, layers: usize) -> plotters::style::RGBColor {
 pub fn gradient_flow(title: &str, x_label: &str, layers: &[Series]) -> String {
     let looks: Vec<Look> =
         (0..layers.len()).map(|i| Look::Line(Stroke::solid(shade(i, layers.len()), 1.9).dashed(DASHES[i % DASHES.len()]))).collect();
-    lines_with(&Chart { series: layers.to_vec(), log_y: true, ..Chart::new(title, x_label, "norm of the gradient") }, &looks)
+    lines_with(&Chart { series: layers.to_vec(), log_y: true, ..Chart::new(title, x_label, "size of the gradient") }, &looks)
 }
 
 /// The norm of each layer's gradient now: a bar a layer on a logarithmic axis, the first layer at the top. One that is zero or not finite

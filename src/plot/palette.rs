@@ -74,6 +74,16 @@ pub(super) const BLUES: [RGBColor; 6] = [
     RGBColor(0x08, 0x30, 0x6B),
 ];
 
+/// From white to a light grey, for the ground under lines of all colours.
+pub(super) const GREYS: [RGBColor; 6] = [
+    RGBColor(0xFD, 0xFD, 0xFD),
+    RGBColor(0xF2, 0xF2, 0xF2),
+    RGBColor(0xE7, 0xE7, 0xE7),
+    RGBColor(0xDB, 0xDB, 0xDB),
+    RGBColor(0xCF, 0xCF, 0xCF),
+    RGBColor(0xC2, 0xC2, 0xC2),
+];
+
 /// From light to dark, for lines (viridis turned round, without the yellow that is lost on white).
 pub(super) const VIRIDIS: [RGBColor; 6] = [
     RGBColor(0xA2, 0xCF, 0x2B),
@@ -157,7 +167,7 @@ mod tests {
 
     #[test]
     fn ramps_only_get_darker() {
-        for colours in [&BLUES, &VIRIDIS] {
+        for colours in [&BLUES, &GREYS, &VIRIDIS] {
             let lights: Vec<f64> = (0..=100).map(|i| luminance(ramp(colours, f64::from(i) / 100.0))).collect();
             assert!(lights.windows(2).all(|pair| pair[1] < pair[0] + 1e-3), "{lights:?}");
         }

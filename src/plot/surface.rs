@@ -1,11 +1,11 @@
 //! Paths of optimizers over a function of two variables.
 
 use super::axis::{Axis, place, short};
-use super::canvas::{Canvas, Drawn, Font, Point, Rect, page};
+use super::canvas::{Anchor, Canvas, Drawn, Font, Point, Rect, page};
 use super::contour::Grid;
 use super::legend;
 use super::lines::{MARGIN, Series, TEXT, TITLE, heading};
-use super::palette::{BLUES, COLOURS, GREY, INK, Marker, Stroke, WHITE, mix, ramp};
+use super::palette::{GREY, GREYS, INK, Marker, Stroke, WHITE, mix, ramp, text_on};
 use super::panel::{Labels, Look, Panel, no_data};
 
 /// A function of two variables as a grid of values.
@@ -45,18 +45,14 @@ pub enum Levels {
     Log(usize),
 }
 
-/// The colours of paths, by place in [`COLOURS`]: those that stand out from blue.
-const PATHS: [usize; 5] = [1, 6, 4, 3, 2];
-
-/// Filled contours of a function with paths over it, each from a ring to a square. `minimum` is marked with a cross.
+/// Filled contours of a function with paths over it, each from a ring to a square with the path's number. `minimum` is marked with a cross.
 pub fn surface_paths(title: &str, surface: &Surface, levels: Levels, paths: &[Series], minimum: Option<(f64, f64)>) -> String {
     let (wide, high) = (860.0, 560.0);
     page(title, (wide, high), |canvas| {
         heading(canvas, title, wide)?;
-        let strokes: Vec<Stroke> = (0..paths.len())
-            .map(|i| Stroke { color: COLOURS[PATHS[i % PATHS.len()]], width: if i == 0 { 3.2 } else { 2.0 }, ..Stroke::of(i) })
-            .collect();
-        let entries: Vec<(&str, Look)> = paths.iter().map(|p| p.name.as_str()).zip(strokes.iter().map(|s| Look::Line(*s))).collect();
+        let strokes: Vec<Stroke> = (0..paths.len()).map(|i| Stroke { width: if i == 0 { 3.2 } else { 2.0 }, ..Stroke::of(i) }).collect();
+        let names: Vec<String> = paths.iter().enumerate().map(|(i, path)| format!("{}  {}", i + 1, path.name)).collect();
+        let entries: Vec<(&str, Look)> = names.iter().map(String::as_str).zip(strokes.iter().map(|s| Look::Line(*s))).collect();
         let room = legend::room(entries.iter().map(|e| e.0).chain(["minimum"]));
         let (rect, (left, top)) = legend::beside(Rect::new(MARGIN, TITLE, wide - MARGIN, high - MARGIN), room);
         let grid = Heights::new(surface, levels);
@@ -107,13 +103,14 @@ fn draw_paths(canvas: &Canvas, panel: &Panel, paths: &[Series], strokes: &[Strok
         lines.iter().try_for_each(|line| canvas.line(line, stroke))?;
     }
     let finite = |p: &&Point| place(p.0, false).and(place(p.1, false)).is_some();
-    for (path, stroke) in paths.iter().zip(strokes) {
+    for (i, (path, stroke)) in paths.iter().zip(strokes).enumerate() {
         if let Some(at) = path.points.iter().find(finite).and_then(|p| inside(panel, *p)) {
             ring(canvas, at, stroke.color)?;
         }
         if let Some(at) = path.points.iter().rfind(finite).and_then(|p| inside(panel, *p)) {
-            canvas.marker(at, 6.0, Marker::Square, WHITE)?;
-            canvas.marker(at, 4.5, Marker::Square, stroke.color)?;
+            canvas.marker(at, 8.0, Marker::Square, WHITE)?;
+            canvas.marker(at, 7.0, Marker::Square, stroke.color)?;
+            canvas.text(at, &(i + 1).to_string(), &Font::new(10.0).at(Anchor::Middle).bold().color(text_on(stroke.color)))?;
         }
     }
     Ok(())
@@ -162,9 +159,9 @@ impl Heights {
         Some(Heights { values: surface.values.iter().map(measure).collect(), levels, labels })
     }
 
-    /// The colour between level `band − 1` and level `band`: paths must stand out, so not the darkest.
+    /// The shade between level `band − 1` and level `band`: grey and light, so that paths of any colour stand out.
     fn shade(&self, band: usize) -> plotters::style::RGBColor {
-        ramp(&BLUES, 0.75 * band as f64 / self.levels.len().max(1) as f64)
+        ramp(&GREYS, band as f64 / self.levels.len().max(1) as f64)
     }
 
     /// Larger areas first: contours do not cross, so what lies within another is painted over it.

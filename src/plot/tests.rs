@@ -101,7 +101,7 @@ fn all() -> Vec<(&'static str, String)> {
         ("lr_finder", lr_finder(NASTY, &rates, &odd, &odd, &[Mark::new(1e-5, NASTY), Mark::new(3.2e-3, "steepest")])),
         ("throughput", throughput(NASTY, &measured)),
         ("functions_with_slopes", functions_with_slopes(NASTY, &[wave(NASTY), wave("b"), Function::default()])),
-        ("losses_side_by_side", losses_side_by_side(NASTY, &[wave(NASTY), wave("b")])),
+        ("losses_side_by_side", losses_side_by_side(NASTY, &[(NASTY, vec![wave(NASTY), wave("b")]), ("x", vec![wave("c")])])),
         ("surface_paths, log", surface_paths(NASTY, &bowl(), Levels::Log(12), std::slice::from_ref(&runaway), Some((1.0, 1.0)))),
         ("surface_paths", surface_paths(NASTY, &Surface { x_label: NASTY.into(), ..bowl() }, Levels::Linear(8), &[runaway], None)),
         ("gradient_flow", gradient_flow(NASTY, NASTY, &flow)),
@@ -186,7 +186,7 @@ fn long_names_are_cut_off_at_the_page() {
     for (name, svg) in [
         ("lines", lines(&chart.mark(Mark::new(1.0, &long)).mark(Mark::new(2.0, &long)))),
         ("functions_with_slopes", functions_with_slopes(&long, &[wave(&long)])),
-        ("losses_side_by_side", losses_side_by_side(&long, &[wave(&long)])),
+        ("losses_side_by_side", losses_side_by_side(&long, &[(&long, vec![wave(&long)])])),
         ("surface_paths", surface_paths(&long, &Surface { y_label: long.clone(), ..bowl() }, Levels::Log(6), &series, None)),
         ("gradient_bars", gradient_bars(&long, &[(long.clone(), 0.5)])),
         ("confusion_matrix", confusion_matrix(&long, &[long.clone(), long.clone()], &[1, 2, 3, 4])),
@@ -235,6 +235,7 @@ fn nothing_to_draw_is_said() {
         ("throughput", throughput("t", &[])),
         ("functions_with_slopes", functions_with_slopes("t", &[])),
         ("losses_side_by_side", losses_side_by_side("t", &[])),
+        ("losses_side_by_side, none of a kind", losses_side_by_side("t", &[("error p − t", Vec::new())])),
         ("surface_paths", surface_paths("t", &Surface { values: vec![f64::NAN; 4], columns: 2, ..bowl() }, Levels::Log(5), &[], None)),
         ("surface_paths, not a grid", surface_paths("t", &flat, Levels::Linear(5), &[], None)),
         ("surface_paths, no range", surface_paths("t", &Surface { x: (1.0, 1.0), ..bowl() }, Levels::Linear(5), &[], None)),
@@ -312,10 +313,10 @@ fn names_labels_and_marks_are_written() {
     for text in ["batch", "samples a second", "median", "fastest round", "slowest round", "32", "64", "128"] {
         assert!(has_text(&svg, text), "{text}");
     }
-    let svg = losses_side_by_side("t", &[wave("mse")]);
+    let svg = losses_side_by_side("t", &[("error p − t", vec![wave("mse")])]);
     assert!(["loss", "slope", "mse", "error p − t"].iter().all(|text| has_text(&svg, text)));
     let svg = functions_with_slopes("t", &[wave("relu"), wave("tanh")]);
-    assert!(["relu", "tanh", "function", "slope"].iter().all(|text| has_text(&svg, text)));
+    assert!(["relu", "tanh", "function of z", "slope", "z"].iter().all(|text| has_text(&svg, text)));
 }
 
 #[test]

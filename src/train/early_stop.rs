@@ -66,6 +66,9 @@ pub enum Mode {
 }
 
 /// Early stopping: improvement is strict, `current < best − min_delta`; training stops when `patience` epochs in a row brought none.
+///
+/// Keras's `EarlyStopping` has patience 0 and leaves the last weights unless told otherwise; Lightning's has patience 3 and leaves the best ones to its
+/// checkpoints. PyTorch has none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EarlyStopping {
     /// The number that is watched.

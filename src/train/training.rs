@@ -223,7 +223,8 @@ impl Training {
             for (&i, members) in looked_at.iter().zip(session.read_looks(&rows)?) {
                 for (member, layers) in members.into_iter().enumerate() {
                     let step = epoch * updates + beats[i].update + 1;
-                    if let Some(flow) = ledger.look(member, Flow { epoch: epoch + 1, step, layers }) {
+                    let share = lr_of(member, &beats[i]) / schedules[member].lr();
+                    if let Some(flow) = ledger.look(member, Flow { epoch: epoch + 1, step, share, layers }) {
                         let found = flow.diagnose();
                         if !found.is_empty() {
                             events(&Event::Diagnosis { member, flow, found: &found });
@@ -290,8 +291,10 @@ impl Training {
         gradcheck(&first.compiled, &mut *first.executor, first.program, &first.table, each)
     }
 
-    /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`].
+    /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`]. Formulas of the user's own are
+    /// checked before, as they are before a training.
     pub fn first_step(&self, train: &Dataset) -> Result<FirstStep> {
+        self.check_formulas()?;
         let trainer = &self.trainer;
         let sizes = trainer.sizes(train.len());
         let (mut session, program) = self.open_to_train(train, train.len(), &sizes, false)?;

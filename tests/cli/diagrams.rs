@@ -40,7 +40,9 @@ fn the_rate_finder_proposes_a_rate_or_says_why_it_can_not() {
     let points = json["points"].as_array().unwrap();
     assert!(points.len() > 30 && points[0][0].as_f64().unwrap() == 1e-7);
     let svg = bench.read("lr.svg");
-    assert!(svg.contains("steepest") && svg.contains("minimum/10"));
+    for mark in ["steepest", "valley", "minimum/10"] {
+        assert!(svg.contains(mark), "the mark `{mark}` is not in the picture");
+    }
     assert_eq!(bench.read("lr.csv").lines().count(), points.len() + 1);
     // rates that explode at once leave nothing to look at
     let said =

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the golden files of this folder: PyTorch's numbers, which the tests hold ours against.
 
-    python tests/golden/make.py            writes losses.json, dense.json and trajectories.json beside this script
+    python tests/golden/make.py            writes losses.json, activations.json, dense.json and trajectories.json here
     python tests/golden/make.py --check    makes them anew and compares with the files, number by number
 
 Needs numpy and torch (the files' `made_with` says which versions made them); the tests themselves need neither.
@@ -55,17 +55,27 @@ def gaussian_nll(reduction="mean"):
     return lambda p, t: inner(p[:, : t.shape[1]], t, p[:, t.shape[1]:].exp())
 
 
+def huber(delta=1.0):
+    return lambda reduction="mean": nn.HuberLoss(reduction=reduction, delta=delta)
+
+
+def quantile(q=0.5):
+    return point(lambda p, t: torch.maximum(q * (t - p), (q - 1) * (t - p)))
+
+
 LOSSES = {
     "mse": nn.MSELoss,
     "mae": nn.L1Loss,
-    "huber": lambda reduction="mean": nn.HuberLoss(reduction=reduction, delta=1.0),
+    "huber": huber(),
     "binary_cross_entropy": nn.BCEWithLogitsLoss,
     "hinge": point(lambda p, t: (1 - t * p).clamp(min=0)),
     "poisson": nn.PoissonNLLLoss,
-    "quantile": point(lambda p, t: torch.maximum(0.5 * (t - p), -0.5 * (t - p))),
+    "quantile": quantile(),
     "gaussian_nll": gaussian_nll,
     "cross_entropy": nn.CrossEntropyLoss,
 }
+# those with a parameter, for one that is not the usual
+WITH_PARAMETER = {"huber": huber, "quantile": quantile}
 
 
 def f32(x):
@@ -102,8 +112,9 @@ def losses():
     rng = np.random.RandomState(1)
     cases = []
 
-    def case(note, loss, p, t, weights=None, class_weights=None, smoothing=0.0):
+    def case(note, loss, p, t, weights=None, class_weights=None, smoothing=0.0, parameter=None):
         p = tensor(p, grad=True)
+        of = LOSSES[loss] if parameter is None else WITH_PARAMETER[loss](parameter)
         rows, outputs = p.shape
         t_of = targets_for(loss, t)
         if loss == "cross_entropy":
@@ -112,12 +123,12 @@ def losses():
             # torch's mean divides by the weights of the true classes
             of_rows = torch.ones(rows, dtype=torch.float64) if c is None else c[t_of]
         else:
-            each = LOSSES[loss](reduction="none")(p, t_of).mean(dim=1)
+            each = of(reduction="none")(p, t_of).mean(dim=1)
             of_rows = torch.ones(rows, dtype=torch.float64)
         w = torch.ones(rows, dtype=torch.float64) if weights is None else tensor(weights)
         value = (w * each).sum() / (w * of_rows).sum()
         if weights is None:
-            torchs = nn.CrossEntropyLoss(weight=c, label_smoothing=f32(smoothing)) if loss == "cross_entropy" else LOSSES[loss]()
+            torchs = nn.CrossEntropyLoss(weight=c, label_smoothing=f32(smoothing)) if loss == "cross_entropy" else of()
             assert abs(torchs(p, t_of).item() - value.item()) <= 1e-12 * max(1.0, abs(value.item())), f"{note} {loss}: not torch's mean"
         value.backward()
         cases.append({
@@ -125,7 +136,7 @@ def losses():
             "predictions": flat(p), "targets": np.asarray(t).reshape(-1).tolist(),
             "weights": None if weights is None else np.asarray(weights).tolist(),
             "class_weights": None if class_weights is None else np.asarray(class_weights).tolist(),
-            "smoothing": f32(smoothing), "total": (w * of_rows).sum().item(), "value": value.item(), "slope": flat(p.grad),
+            "smoothing": f32(smoothing), "parameter": parameter, "total": (w * of_rows).sum().item(), "value": value.item(), "slope": flat(p.grad),
         })
 
     for rows in (1, 4, 7):
@@ -179,7 +190,37 @@ def losses():
     case("logits of +-1e3, the target on a low one: the loss is near 2000", "cross_entropy", big, np.ones(7, dtype=np.int64))
     case("equal logits: the loss is ln 10", "cross_entropy", np.full((4, 10), 1e3), np.array([0, 3, 9, 5]))
     case("one class only: loss and slope are 0", "cross_entropy", np.array([[1e3], [-1e3], [0.0], [1.0]]), np.zeros(4, dtype=np.int64))
+    odd = np.random.RandomState(12)
+    for loss, parameters in {"huber": (0.25, 3.0), "quantile": (0.1, 0.9)}.items():
+        for parameter in map(f32, parameters):
+            for shape in ((4, 1), (7, 3)):
+                case(f"parameter {parameter:.2g}", loss, draw(odd, shape, 2.0), draw(odd, shape, 2.0), parameter=parameter)
     case("sure and right, sure and wrong", "cross_entropy", np.array([[30.0, -30.0, 0.0], [-30.0, 30.0, 0.0]]), np.array([0, 0]))
+    return {"cases": cases}
+
+
+# -------------------------------------------------------------------------------------------------------- activations
+
+
+# where drivers and formulas break: far out, both zeros, denormals, and where an f32 exponential leaves its range
+HARD = [1e3, -1e3, 0.0, -0.0, f32(1e-40), f32(-1e-40), 88.0, -88.0, 20.0, -20.0, 15.0, -15.0, 3.0, -3.0, 1.0, -1.0]
+
+
+def activations():
+    ordinary = draw(np.random.RandomState(4), (48,), 2.5).tolist()
+    cases = []
+
+    def case(name, make, parameter=None):
+        z = tensor(HARD + ordinary, grad=True)
+        a = make()(z)
+        a.sum().backward()
+        assert all(math.isfinite(v) for v in flat(a) + flat(z.grad)), f"{name}: not finite"
+        cases.append({"activation": name, "parameter": parameter, "z": HARD + ordinary, "a": flat(a), "slope": flat(z.grad)})
+
+    for name, make in ACTIVATIONS.items():
+        case(name, make)
+    case("leaky_relu", lambda: nn.LeakyReLU(f32(0.3)), f32(0.3))
+    case("elu", lambda: nn.ELU(alpha=2.5), 2.5)
     return {"cases": cases}
 
 
@@ -355,7 +396,7 @@ def trajectories():
 # -------------------------------------------------------------------------------------------------------------- files
 
 
-FILES = {"losses.json": losses, "dense.json": dense, "trajectories.json": trajectories}
+FILES = {"losses.json": losses, "activations.json": activations, "dense.json": dense, "trajectories.json": trajectories}
 
 
 def made_with():

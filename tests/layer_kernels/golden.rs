@@ -28,7 +28,7 @@ fn each_executor(judge: impl Fn(&Judged<'_>)) {
         for (info, _) in adapters {
             let device = gradus::Device::Named(info.name.clone()).open().unwrap();
             let open = |plan| device.executor(plan).unwrap();
-            judge(&Judged { name: info.to_string(), open: &open, allowed: 2e-6, rounding: 2f64.powi(-24) });
+            judge(&Judged { name: info.to_string(), open: &open, allowed: 1e-6, rounding: 2f64.powi(-24) });
         }
     }
 }

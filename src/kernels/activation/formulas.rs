@@ -219,11 +219,12 @@ impl Formula for Softplus {
 struct HardSwish;
 impl Formula for HardSwish {
     const NAME: &'static str = "hard_swish";
-    const DOC: &'static str = "z·clamp(z + 3, 0, 6)/6. Howard et al. 2019. PyTorch's Hardswish, Keras's hard_silu";
+    const DOC: &'static str =
+        "z·clamp(z + 3, 0, 6)/6, with slope 0 at −3 and 1 at 3. Howard et al. 2019. PyTorch's Hardswish, Keras's hard_silu";
     const SLOPE_OF: SlopeOf = SlopeOf::Input;
     const WGSL: &'static str = "z * clamp(z + 3.0, vec4<f32>(), vec4<f32>(6.0)) / 6.0";
     const WGSL_SLOPE: &'static str =
-        "select(select((2.0 * z + 3.0) / 6.0, vec4<f32>(1.0), z > vec4<f32>(3.0)), vec4<f32>(), z < vec4<f32>(-3.0))";
+        "select(select((2.0 * z + 3.0) / 6.0, vec4<f32>(1.0), z >= vec4<f32>(3.0)), vec4<f32>(), z <= vec4<f32>(-3.0))";
     // z + 3 cancels near −3: a rounding of 3, times 3/6
     const FLOOR: f64 = 4e-7;
     #[inline(always)]
@@ -232,9 +233,9 @@ impl Formula for HardSwish {
     }
     #[inline(always)]
     fn slope<T: Real>(z: T, _: T) -> T {
-        if z < T::of(-3.0) {
+        if z <= T::of(-3.0) {
             T::zero()
-        } else if z > T::of(3.0) {
+        } else if z >= T::of(3.0) {
             T::one()
         } else {
             (z + z + T::of(3.0)) / T::of(6.0)
