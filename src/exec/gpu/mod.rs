@@ -1,10 +1,12 @@
 //! The GPU executor: the same list of dispatches, bound once, replayed. The only place that names wgpu.
 
 mod adapters;
+mod extras;
 mod pipeline;
 mod staging;
 
-pub use adapters::{Context, adapters, open_best, open_named};
+pub use adapters::{Context, adapters, offers, open_best, open_named};
+pub use extras::Extras;
 pub use wgpu;
 
 use super::Executor;
@@ -195,7 +197,7 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut 
             let size = dispatch.words.len() as u64 * 4;
             let uniform = wgpu::BufferBinding { buffer: &uniform, offset, size: wgpu::BufferSize::new(size) };
             let mut entries = Vec::new();
-            for &(binding, _) in &made.bindings {
+            for &binding in &made.bindings {
                 let resource = match binding {
                     0 => wgpu::BindingResource::Buffer(uniform.clone()),
                     1 => buffers[Plan::STEPS.0].as_entire_binding(),
