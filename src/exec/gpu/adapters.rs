@@ -1,19 +1,21 @@
 //! Adapters: which there are, which one is taken, and what it can hold.
 
 use super::Extras;
+use super::pipeline::Pipelines;
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
 use crate::kernel::{Suits, Variant};
 use crate::plan::Dispatch;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// An open device, its queue, and the first fault it reported.
+/// An open device, its queue, the pipelines made on it, and the first fault it reported. Clones are the same device.
 #[derive(Debug, Clone)]
 pub struct Context {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: DeviceInfo,
     extras: Extras,
+    pipelines: Arc<Pipelines>,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -35,7 +37,7 @@ impl Context {
         });
         let info = describe(&device.adapter_info());
         let extras = Extras::granted(&device);
-        Context { device, queue, info, extras, fault }
+        Context { device, queue, info, extras, pipelines: Arc::default(), fault }
     }
 
     /// What the adapter says of itself.
@@ -61,6 +63,11 @@ impl Context {
     /// The queue.
     pub fn queue(&self) -> &wgpu::Queue {
         &self.queue
+    }
+
+    /// The pipelines that were made on the device.
+    pub(super) fn pipelines(&self) -> &Pipelines {
+        &self.pipelines
     }
 
     /// The first fault, as an error.
