@@ -11,7 +11,7 @@ use gradus::bench::Summary;
 use gradus::data::{Dataset, Features, Table, Targets, read_idx_folder};
 use gradus::exec::OpenDevice;
 use gradus::rng::{Purpose, Rng};
-use gradus::train::{Looks, Remainder, Stop};
+use gradus::train::{Looks, Remainder, StartTimes, Stop, Timing};
 use gradus::{Adam, Clip, Device, Loss, Model, Result, Trainer};
 use serde_json::json;
 use std::path::PathBuf;
@@ -90,6 +90,7 @@ struct Trained {
     seconds: Vec<f64>,
     accuracy: Option<f64>,
     first_step: f64,
+    start: StartTimes,
     hash: String,
 }
 
@@ -98,7 +99,7 @@ fn train(trainer: Trainer, device: &OpenDevice, train: &Dataset, test: Option<&D
     if epochs == 0 {
         return Err(gradus::Error::input("at least 1 epoch or step must count (got 0): set --epochs, --steps or --tiny-epochs"));
     }
-    let mut training = trainer.remainder(Remainder::Drop).looks(Looks::Never).build_on(device.clone())?;
+    let mut training = trainer.remainder(Remainder::Drop).looks(Looks::Never).timing(Timing::Start).build_on(device.clone())?;
     let mut seconds = Vec::new();
     let mut began = Instant::now();
     let report = training.fit_with(train, &train.view(Vec::new()), Stop::after(epochs + 1), |event| {
@@ -111,7 +112,8 @@ fn train(trainer: Trainer, device: &OpenDevice, train: &Dataset, test: Option<&D
         Some(test) => training.evaluate(test)?[0].get("accuracy"),
         None => None,
     };
-    Ok(Trained { seconds, accuracy, first_step: report.start_seconds, hash: report.first().weights_hash.clone() })
+    let hash = report.first().weights_hash.clone();
+    Ok(Trained { seconds, accuracy, first_step: report.start_seconds, start: report.start, hash })
 }
 
 fn median(values: &[f64]) -> f64 {
@@ -133,6 +135,7 @@ fn line(
         0 => format!("gradus-{}", device.info().backend),
         threads => format!("gradus-{}-{threads}t", device.info().backend),
     });
+    let StartTimes { device: device_s, plan, pipelines, upload, first_step } = trained.start;
     let line = json!({
         "peer": name,
         "version": env!("CARGO_PKG_VERSION"),
@@ -146,6 +149,7 @@ fn line(
         "us_per_step": 1e6 * seconds_per_step,
         "spread": Summary::of(timed).map(|summary| summary.spread()),
         "first_step_s": trained.first_step,
+        "start_s": {"device": device_s, "plan": plan, "pipelines": pipelines, "upload": upload, "first_step": first_step},
         "device": device.info().name,
         "weights_hash": trained.hash,
     });

@@ -25,6 +25,7 @@ pub mod parity;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod profile;
 pub mod rng;
 pub mod schedule;
 pub mod train;

@@ -15,6 +15,8 @@ mod gpu;
 mod measuring;
 #[path = "cli/methods.rs"]
 mod methods;
+#[path = "cli/profile.rs"]
+mod profile;
 
 use bench::{Bench, config, flowers, idx};
 use gradus::model::Weights;

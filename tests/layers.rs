@@ -45,12 +45,14 @@ const LAYERS: &[Layer] = &[
     // opens an executor for a device; who runs a plan knows the trait only
     Layer { module: "exec", may_use: &["kernel", "plan", "parallel", "exec::cpu", "exec::gpu"], crates: &[] },
     Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec", "parallel"], crates: &["num_traits"] },
-    Layer { module: "exec::gpu", may_use: &["kernel", "plan", "formula", "exec"], crates: &["bytemuck", "futures_intrusive", "pollster", "wgpu"] },
+    Layer { module: "exec::gpu", may_use: &["kernel", "plan", "formula", "exec"], crates: &["bytemuck", "futures_intrusive", "pollster", "rayon", "wgpu"] },
     // compares the twins with a device: it knows the executors, and of the kernels only the table
     Layer { module: "parity", may_use: &["kernel", "plan", "formula", "kernels", "exec", "exec::cpu"], crates: &[] },
     Layer { module: "plot", may_use: &[], crates: &["plotters"] },
+    // what an executor wrote down, summed up for a reader
+    Layer { module: "profile", may_use: &["plan", "model", "exec"], crates: &["serde_json"] },
     Layer { module: "gradcheck", may_use: &["kernel", "plan", "model", "exec", "exec::cpu"], crates: &[] },
-    Layer { module: "train", may_use: &["kernel", "plan", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck"], crates: &[] },
+    Layer { module: "train", may_use: &["kernel", "plan", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &[] },
     // times the public face of others
     Layer { module: "bench", may_use: &["kernel", "plan", "kernels", "exec", "data", "train"], crates: &[] },
     Layer { module: "export", may_use: &["kernel", "plan", "kernels", "model", "loss", "data"], crates: &["bytemuck", "safetensors", "serde_json"] },

@@ -4,6 +4,7 @@ use super::bench::Bench;
 use super::gradcheck::Gradcheck;
 use super::lr_find::LrFind;
 use super::plot::Plot;
+use super::profile::json_file;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -58,7 +59,8 @@ const DEVICE: &str = "auto, cpu, vulkan, metal, dx12, or part of an adapter's na
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  gradus train digits\n  \
                         gradus train iris.toml --set optimizer.lr=3e-4 --set train.epochs=5\n  \
-                        gradus train iris.toml --set clip=default --device cpu --out runs/plain --overwrite")]
+                        gradus train iris.toml --set clip=default --device cpu --out runs/plain --overwrite\n  \
+                        gradus train digits --profile        where the time goes; open trace.json in ui.perfetto.dev")]
 pub struct Train {
     /// The config: a file, or the name of a built-in data set.
     #[arg(value_name = "CONFIG|NAME", help = CONFIG)]
@@ -78,6 +80,15 @@ pub struct Train {
     /// Whether the result is printed as JSON.
     #[arg(long, help = "Print the result as one JSON object, the last line of stdout")]
     pub json: bool,
+    /// Whether the time of each kernel is taken, and the file for the trace, if not the run folder's.
+    #[arg(
+        long,
+        value_name = "FILE.json",
+        num_args = 0..=1,
+        value_parser = json_file,
+        help = "Time each kernel: a table on stderr, a Chrome trace in FILE.json [default: trace.json in the run folder]"
+    )]
+    pub profile: Option<Option<PathBuf>>,
     /// Whether nothing is said on stderr.
     #[arg(long, short, help = "Say nothing on stderr but errors")]
     pub quiet: bool,
@@ -197,7 +208,11 @@ mod tests {
         assert_eq!(train.config, PathBuf::from("digits"));
         assert_eq!(train.sets, ["optimizer.lr=3e-4", "train.epochs=5"]);
         assert_eq!((train.device.as_deref(), train.out), (Some("cpu"), Some(PathBuf::from("r"))));
-        assert!(train.overwrite && train.json && train.quiet);
+        assert!(train.overwrite && train.json && train.quiet && train.profile.is_none());
+        for (line, wanted) in [("--profile", None), ("--profile a.json", Some("a.json")), ("--profile --json", None)] {
+            let Ok(Command::Train(train)) = parse(&format!("gradus train digits {line}")) else { panic!("a training") };
+            assert_eq!(train.profile, Some(wanted.map(PathBuf::from)), "{line}");
+        }
 
         let Ok(Command::Predict(predict)) = parse("gradus predict runs/a new.csv --proba --out p.csv --device NVIDIA") else {
             panic!("a prediction")
@@ -225,6 +240,7 @@ mod tests {
             ("gradus tran digits", ErrorKind::InvalidSubcommand),
             ("gradus train digits --sett a=1", ErrorKind::UnknownArgument),
             ("gradus train digits --set", ErrorKind::InvalidValue),
+            ("gradus train --profile digits", ErrorKind::ValueValidation),
             ("gradus eval", ErrorKind::MissingRequiredArgument),
             ("gradus predict run", ErrorKind::MissingRequiredArgument),
             ("gradus parity --all-devices --device cpu", ErrorKind::ArgumentConflict),

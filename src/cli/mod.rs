@@ -13,6 +13,7 @@ mod lr_find;
 mod parity;
 mod plot;
 mod predict;
+mod profile;
 mod progress;
 mod run;
 mod train;

@@ -3,6 +3,7 @@
 use super::args::Train;
 use super::assemble::{self, Prepared};
 use super::config::Config;
+use super::profile;
 use super::progress::{Progress, thousands};
 use super::run::{self, Preprocess};
 use super::{print, say};
@@ -10,8 +11,9 @@ use crate::error::Result;
 use crate::exec::DeviceInfo;
 use crate::flow::Trouble;
 use crate::metrics::{self, Scores};
-use crate::train::{Event, MemberReport, Report};
+use crate::train::{Event, Report, Timing};
 use serde_json::{Map, Value, json};
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -25,8 +27,10 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
     let Prepared { train, valid, test, .. } = &data;
-    let mut training = assemble::trainer(&config, train.table())?.build_on(device.clone())?;
+    let timing = if args.profile.is_some() { Timing::Steps } else { Timing::Start };
+    let mut training = assemble::trainer(&config, train.table())?.timing(timing).build_on(device.clone())?;
     let folder = run::create(args.out.as_deref().or(config.output.dir.as_deref()), config.name(), args.overwrite)?;
+    let trace = profile::trace_file(args.profile.as_ref(), &folder)?;
     talk(&format!("device: {} ({})", device.info(), device.why()));
     talk(&format!("data: {} to train, {} to validate, {} to test", rows(train.len()), rows(valid.len()), rows(test.len())));
     if let [.., last] = training.batches(train)[..]
@@ -47,6 +51,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     bar.end();
     if outcome.is_err() {
         // nothing was written: an empty folder is of no use to anyone, and a name that is taken is in the way
+        let _ = trace.as_ref().map(std::fs::remove_file);
         let _ = std::fs::remove_dir(&folder);
     }
     let report = outcome?;
@@ -59,7 +64,15 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     run::write_metrics(&folder, &first.epochs)?;
     run::write_flow(&folder, &first.flow)?;
     run::write_model(&folder, &first.weights)?;
-    run::write_manifest(&folder, &manifest(&config, &data, device.info(), first, &summary)?)?;
+    run::write_manifest(&folder, &manifest(&config, &data, device.info(), &report, &summary)?)?;
+    if args.profile.is_some() || std::io::stderr().is_terminal() {
+        talk(&profile::start_line(&report.start));
+    }
+    if let (Some(file), Some(profile)) = (&trace, &report.profile) {
+        profile::write_trace(file, profile)?;
+        profile::table(profile).iter().for_each(|line| talk(line));
+        talk(&format!("trace: {} (open it in ui.perfetto.dev or chrome://tracing)", file.display()));
+    }
     talk(&format!(
         "{} epoch{} in {:.1} s ({}), {} samples/s; weights of epoch {}, hash {}; in {}",
         first.epochs.len(),
@@ -146,7 +159,7 @@ fn summary(report: &Report, valid: Option<&Scores>, test: Option<&Scores>, devic
     })
 }
 
-fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, first: &MemberReport, summary: &Value) -> Result<Value> {
+fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Report, summary: &Value) -> Result<Value> {
     let table = data.train.table();
     let preprocess = Preprocess {
         weight: assemble::weight_name(config)?,
@@ -159,7 +172,8 @@ fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, first: &Membe
         "seed": config.seed,
         "device": device_json(device),
         "data": {"hash": data.hash, "train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
-        "weights_hash": first.weights_hash,
+        "weights_hash": report.first().weights_hash,
+        "start_seconds": profile::start_json(&report.start),
         "result": summary,
         "preprocess": preprocess.to_json(),
     }))

@@ -1,12 +1,14 @@
 //! The reference interpreter: runs every dispatch's Rust twin, in `f32` to train, in `f64` to judge.
 
-use super::Executor;
+use super::{DeviceTime, Executor, Timed};
 use crate::error::Result;
 use crate::kernel::{Args, Cells, KernelInfo, Real, Step};
 use crate::parallel::{Threads, WORTH};
 use crate::plan::{Buf, Dispatch, Kind, Plan, ProgramId};
 use std::cell::{RefCell, RefMut};
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Which of a kernel's compiled twins a float type uses.
 pub trait Twin: Real {
@@ -35,6 +37,7 @@ pub struct Cpu<T> {
     threads: Option<Arc<Threads>>,
     /// For each program, whether some of its dispatches are large enough for more than one thread.
     shares: Vec<bool>,
+    times: Vec<DeviceTime>,
 }
 
 impl<T: Twin> Cpu<T> {
@@ -49,7 +52,7 @@ impl<T: Twin> Cpu<T> {
         let bound = plan.programs.iter().map(|p| p.dispatches.iter().map(bound).collect()).collect();
         let large = |d: &Dispatch| (d.kernel.flops)(&d.words) >= 2 * WORTH as u64;
         let shares = plan.programs.iter().map(|program| program.dispatches.iter().any(large)).collect();
-        Cpu { plan, cells, bound, row: Vec::new(), threads: None, shares }
+        Cpu { plan, cells, bound, row: Vec::new(), threads: None, shares, times: Vec::new() }
     }
 
     /// Computes on these threads. The results are the same, to the bit.
@@ -101,13 +104,40 @@ impl<T: Twin> Cpu<T> {
         args
     }
 
-    /// The steps of a table that was written, one after the other.
+    /// The next steps of a table that was written, one after the other.
     fn steps(&mut self, program: ProgramId, steps: usize) {
         for _ in 0..steps {
             self.take_row();
             for dispatch in 0..self.plan.program(program).dispatches.len() {
                 self.call(program, dispatch);
             }
+        }
+    }
+
+    /// The same, and each dispatch of the steps numbered `timed` is timed.
+    fn steps_timed(&mut self, program: ProgramId, steps: usize, timed: &Range<usize>) {
+        let start = timed.start.min(steps);
+        let end = timed.end.clamp(start, steps);
+        self.steps_together(program, start);
+        for _ in start..end {
+            self.take_row();
+            for number in 0..self.plan.program(program).dispatches.len() {
+                let began = Instant::now();
+                let args = self.call(program, number);
+                let took = began.elapsed();
+                let writes = (0..self.bound[program.0][number].len()).fold(0, |bits, i| bits | u32::from(args.is_written(i)) << i);
+                let entry = self.plan.program(program).dispatches[number].kernel.name;
+                self.times.push(DeviceTime { program, timed: Timed::Dispatch { number, entry, writes }, began, took });
+            }
+        }
+        self.steps_together(program, steps - end);
+    }
+
+    fn steps_together(&mut self, program: ProgramId, steps: usize) {
+        let began = Instant::now();
+        self.steps(program, steps);
+        if steps > 0 {
+            self.times.push(DeviceTime { program, timed: Timed::Steps(steps), began, took: began.elapsed() });
         }
     }
 
@@ -174,5 +204,19 @@ impl<T: Twin> Executor for Cpu<T> {
         self.take_row();
         self.call(program, dispatch);
         Ok(())
+    }
+
+    fn run_timed(&mut self, program: ProgramId, table: &[u32], timed: Range<usize>) -> Result<()> {
+        self.write_words(Plan::STEPS, 0, table)?;
+        let steps = Step::rows_in(table, self.plan.members);
+        match self.threads.clone().filter(|_| self.shares[program.0]) {
+            Some(threads) => threads.run(|| self.steps_timed(program, steps, &timed)),
+            None => self.steps_timed(program, steps, &timed),
+        }
+        Ok(())
+    }
+
+    fn times(&mut self) -> Result<Vec<DeviceTime>> {
+        Ok(std::mem::take(&mut self.times))
     }
 }

@@ -9,6 +9,7 @@ use crate::parallel::Threads;
 use crate::plan::{Dispatch, Plan};
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What the user asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,12 @@ impl Device {
 
     /// Finds the device. [`crate::Error::NoDevice`] when a named one is absent; the message lists what there is and what to do.
     pub fn open(&self) -> Result<OpenDevice> {
+        let began = Instant::now();
+        let device = self.find()?;
+        Ok(OpenDevice { opened_in: began.elapsed(), ..device })
+    }
+
+    fn find(&self) -> Result<OpenDevice> {
         match self {
             Device::Cpu => Ok(OpenDevice::cpu("the CPU path was asked for")),
             #[cfg(feature = "gpu")]
@@ -116,6 +123,7 @@ pub struct OpenDevice {
     why: String,
     how: How,
     limits: Limits,
+    opened_in: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -130,7 +138,13 @@ impl OpenDevice {
     /// The CPU path, and the reason why.
     pub(crate) fn cpu(why: &str) -> Self {
         let info = DeviceInfo { name: "CPU path".into(), backend: "cpu".into(), kind: DeviceType::Cpu, driver: String::new() };
-        OpenDevice { info, why: why.to_string(), how: How::Cpu(Threads::new(0).map(Arc::new)), limits: Limits::CPU }
+        OpenDevice {
+            info,
+            why: why.to_string(),
+            how: How::Cpu(Threads::new(0).map(Arc::new)),
+            limits: Limits::CPU,
+            opened_in: Duration::ZERO,
+        }
     }
 
     /// Computes on so many threads, where it is the CPU path; unless told, on as many as the process may use, or as the environment's
@@ -162,7 +176,13 @@ impl OpenDevice {
     /// A GPU, and the reason why.
     #[cfg(feature = "gpu")]
     pub(crate) fn gpu(context: super::gpu::Context, why: &str) -> Self {
-        OpenDevice { info: context.info().clone(), why: why.to_string(), limits: context.limits(), how: How::Gpu(context) }
+        OpenDevice {
+            info: context.info().clone(),
+            why: why.to_string(),
+            limits: context.limits(),
+            how: How::Gpu(context),
+            opened_in: Duration::ZERO,
+        }
     }
 
     /// What the device says of itself.
@@ -217,6 +237,11 @@ impl OpenDevice {
             #[cfg(feature = "gpu")]
             How::Gpu(context) => context.variant(dispatch).entry,
         }
+    }
+
+    /// How long it took to find and open it; nothing for the application's own device.
+    pub fn opened_in(&self) -> Duration {
+        self.opened_in
     }
 
     /// An executor for a plan: all buffers, pipelines and bindings are made here, and none later.

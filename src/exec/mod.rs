@@ -8,9 +8,12 @@ mod device;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod limits;
+mod record;
 
 pub use device::{Device, DeviceInfo, DeviceType, OpenDevice};
 pub use limits::Limits;
+pub use record::{DeviceTime, HostTime, Record, Recorded, Timed, Work};
+use std::ops::Range;
 
 /// Runs a plan's programs over its buffers, which persist from run to run.
 ///
@@ -45,4 +48,14 @@ pub trait Executor {
 
     /// Runs a single dispatch of a program, for comparisons in lockstep and for finding where a value went wrong.
     fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()>;
+
+    /// Runs a program as [`Executor::run`] does, and times each dispatch of the steps numbered `timed`, and the steps before and after them
+    /// together: as far as there is room until [`Executor::times`] is called. The first call makes what the clock needs; later calls make
+    /// nothing.
+    ///
+    /// [`crate::Error::Device`] where the device has no timestamps.
+    fn run_timed(&mut self, program: ProgramId, table: &[u32], timed: Range<usize>) -> Result<()>;
+
+    /// Waits for all work, and hands out what was timed since the last call, in the order in which it ran.
+    fn times(&mut self) -> Result<Vec<DeviceTime>>;
 }

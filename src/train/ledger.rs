@@ -163,7 +163,8 @@ impl<'a> Ledger<'a> {
             });
         }
         let samples_per_second = self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE);
-        Ok(Report { members, seconds: self.began.elapsed().as_secs_f64(), start_seconds, samples_per_second })
+        let seconds = self.began.elapsed().as_secs_f64();
+        Ok(Report { members, seconds, start_seconds, start: session.start, profile: None, samples_per_second })
     }
 }
 

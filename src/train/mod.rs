@@ -17,7 +17,7 @@ mod weights;
 
 pub use batches::{Remainder, batches};
 pub use early_stop::{EarlyStopping, Mode, Monitor, Reason, Stop, StopAt};
-pub use report::{EpochRecord, Event, MemberReport, Report};
-pub use trainer::{Looks, Member, OnNonFinite, Trainer};
+pub use report::{EpochRecord, Event, MemberReport, Report, StartTimes};
+pub use trainer::{Looks, Member, OnNonFinite, Timing, Trainer};
 pub use training::{FirstStep, Training};
 pub use weights::ClassWeights;

@@ -4,6 +4,7 @@ use super::Reason;
 use crate::flow::Flow;
 use crate::metrics::Scores;
 use crate::model::Weights;
+use crate::profile::Profile;
 
 /// What happened in an epoch to one member.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +90,28 @@ pub struct MemberReport {
     pub weights_hash: String,
 }
 
+/// What goes before the first step is done, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StartTimes {
+    /// Finding and opening the device; 0 for the application's own.
+    pub device: f64,
+    /// Compiling the model to a plan, on the host.
+    pub plan: f64,
+    /// Making the plan's buffers, pipelines and bindings. (Software drivers compile a kernel later, when it first runs.)
+    pub pipelines: f64,
+    /// Writing data, weights and the first order to the device.
+    pub upload: f64,
+    /// The first step, from handing it over to its end. Only known with [`Timing::Start`](super::Timing::Start): to know it is to wait for it.
+    pub first_step: Option<f64>,
+}
+
+impl StartTimes {
+    /// All of it, as far as it is known.
+    pub fn total(&self) -> f64 {
+        self.device + self.plan + self.pipelines + self.upload + self.first_step.unwrap_or_default()
+    }
+}
+
 /// What a training run came to.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -98,6 +121,10 @@ pub struct Report {
     pub seconds: f64,
     /// From the call to the end of the first step's submission: compiling kernels, uploading.
     pub start_seconds: f64,
+    /// What that and the opening of the device are made of.
+    pub start: StartTimes,
+    /// Where the time went, with [`Timing::Steps`](super::Timing::Steps).
+    pub profile: Option<Profile>,
     /// Training rows a second, all members and epochs together, validation not counted.
     pub samples_per_second: f64,
 }

@@ -1,12 +1,13 @@
 //! A compiled model on a device, with its data: uploads, epochs, evaluation, prediction, snapshots.
 
 use super::beats::{Beat, beats};
+use super::report::StartTimes;
 use super::stream::{self, Stream};
 use super::{placement, weights};
 use crate::clip::Clip;
 use crate::data::{Dataset, Table, Targets};
 use crate::error::Result;
-use crate::exec::{Executor, OpenDevice};
+use crate::exec::{Executor, OpenDevice, Record, Recorded, Work};
 use crate::flow::{LayerFlow, NUMBERS};
 use crate::kernel::{Rate, Row, Step};
 use crate::loss::{Loss, Takes};
@@ -17,6 +18,7 @@ use crate::plan::{Buf, Kind, ProgramId, Tensor, padded};
 use crate::rng::{Purpose, Rng};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What a session is opened with.
 pub(crate) struct Setup<'a> {
@@ -33,6 +35,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) sticky: bool,
     pub(crate) snapshot: bool,
     pub(crate) looks: usize,
+    /// Whether the first step is waited for and timed.
+    pub(crate) clocked: bool,
+    /// Where to write down what the executor does.
+    pub(crate) record: Option<&'a Record>,
 }
 
 /// A model on a device with a table of data.
@@ -48,6 +54,11 @@ pub(crate) struct Session {
     outputs: usize,
     /// What each row of the table weighs, its class's weight in it.
     row_weights: Option<Vec<f32>>,
+    clocked: bool,
+    /// When the executor was ready; taken by the first step.
+    ready: Option<Instant>,
+    /// What went before the first step was done.
+    pub(crate) start: StartTimes,
 }
 
 /// What an epoch left in the log, for each step and member.
@@ -76,8 +87,22 @@ impl Session {
     /// that will be trained or evaluated on.
     pub(crate) fn open(device: &OpenDevice, setup: &Setup<'_>, table: &Arc<Table>, longest: usize) -> Result<Self> {
         let row_weights = weights::of_rows(table, setup.class_weights.as_deref());
+        let began = Instant::now();
         let compiled = placement::compile(device, setup, table, longest)?;
+        let planned = Instant::now();
         let mut executor = device.executor(compiled.plan.clone())?;
+        let ready = Instant::now();
+        let start = StartTimes {
+            device: device.opened_in().as_secs_f64(),
+            plan: (planned - began).as_secs_f64(),
+            pipelines: (ready - planned).as_secs_f64(),
+            ..StartTimes::default()
+        };
+        if let Some(record) = setup.record {
+            record.host(Work::Plan, began, planned);
+            record.host(Work::Pipelines, planned, ready);
+            executor = Box::new(Recorded::new(executor, record.clone()));
+        }
         stream::upload(&mut *executor, &compiled, table)?;
         if let (Some(classes), Targets::Classes { of, .. }) = (compiled.classes, table.targets()) {
             executor.write_words(classes, 0, of)?;
@@ -117,6 +142,9 @@ impl Session {
             order: longest,
             outputs: setup.model.outputs(),
             row_weights,
+            clocked: setup.clocked,
+            ready: Some(ready),
+            start,
         })
     }
 
@@ -241,6 +269,29 @@ impl Session {
         first: usize,
         mut rates: impl FnMut(&Beat) -> Vec<[f32; 3]>,
         mut progress: impl FnMut(usize),
+    ) -> Result<()> {
+        let mut alone = 0;
+        if let Some(ready) = self.ready.take_if(|_| !beats.is_empty()) {
+            self.start.upload = ready.elapsed().as_secs_f64();
+            if self.clocked {
+                let began = Instant::now();
+                self.run_parts(program, &beats[..1], slot, first, &mut rates, &mut progress)?;
+                self.executor.read(self.compiled.log, 0, 4)?;
+                self.start.first_step = Some(began.elapsed().as_secs_f64());
+                alone = 1;
+            }
+        }
+        self.run_parts(program, &beats[alone..], slot + alone, first + alone, &mut rates, &mut progress)
+    }
+
+    fn run_parts(
+        &mut self,
+        program: ProgramId,
+        beats: &[Beat],
+        slot: usize,
+        first: usize,
+        rates: &mut impl FnMut(&Beat) -> Vec<[f32; 3]>,
+        progress: &mut impl FnMut(usize),
     ) -> Result<()> {
         let capacity = self.compiled.plan.step_capacity.min(beats.len().div_ceil(PARTS).max(MIN_PART));
         let mut done = 0;

@@ -45,6 +45,19 @@ pub enum Looks {
     Every(usize),
 }
 
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timing {
+    /// Nothing that costs anything.
+    #[default]
+    Nothing,
+    /// The first step as well: it is waited for, once. See [`StartTimes`](super::StartTimes).
+    Start,
+    /// That, what the host does, and each dispatch of some of the steps: see [`Profile`](crate::profile::Profile). Weights and losses are
+    /// the same, to the bit; training is somewhat slower.
+    Steps,
+}
+
 /// Says how to train: a builder, checked by [`Trainer::build`].
 ///
 /// ```
@@ -82,6 +95,7 @@ pub struct Trainer {
     pub(super) accumulate: usize,
     pub(super) on_nonfinite: OnNonFinite,
     pub(super) looks: Looks,
+    pub(super) timing: Timing,
 }
 
 impl Trainer {
@@ -102,6 +116,7 @@ impl Trainer {
             accumulate: 1,
             on_nonfinite: OnNonFinite::Error,
             looks: Looks::EachEpoch,
+            timing: Timing::Nothing,
         }
     }
 
@@ -169,6 +184,28 @@ impl Trainer {
     /// When the flow of gradients is looked at.
     pub fn looks(self, looks: Looks) -> Self {
         Trainer { looks, ..self }
+    }
+
+    /// What is timed while it trains. [`Timing::Steps`] is an error where the device has no timestamps.
+    ///
+    /// ```
+    /// use gradus::train::{Stop, Timing};
+    /// use gradus::{Dataset, Device, Loss, Model, Trainer};
+    ///
+    /// # fn main() -> gradus::Result<()> {
+    /// let (train, valid) = Dataset::digits().split(0.8);
+    /// let model = Model::input(64).dense(32).relu().dense(10);
+    /// let trainer = Trainer::new(model, Loss::cross_entropy()).timing(Timing::Steps);
+    /// let report = trainer.build(Device::Cpu)?.fit(&train, &valid, Stop::after(2))?;
+    /// let profile = report.profile.expect("it was asked for");
+    /// let slowest = profile.dispatches.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds)).expect("a step has dispatches");
+    /// println!("{} ({}) takes {:.0} % of a step", slowest.entry, slowest.label, 100.0 * slowest.share);
+    /// std::fs::write(std::env::temp_dir().join("trace.json"), profile.to_chrome_trace()).expect("there is room");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn timing(self, timing: Timing) -> Self {
+        Trainer { timing, ..self }
     }
 
     /// Checks everything that can be checked without data, and finds the device.

@@ -5,12 +5,12 @@ use super::early_stop::{Monitor, Stop};
 use super::ledger::Ledger;
 use super::report::{Event, Report};
 use super::session::{Session, Setup};
-use super::trainer::{Looks, Member, OnNonFinite, Trainer};
+use super::trainer::{Looks, Member, OnNonFinite, Timing, Trainer};
 use super::{check, weights};
 use crate::clip::Clip;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::exec::{DeviceInfo, Executor, OpenDevice};
+use crate::exec::{DeviceInfo, Executor, OpenDevice, Record};
 use crate::flow::Flow;
 use crate::gradcheck::{TensorCheck, gradcheck};
 use crate::kernel::{Part, Row, Step};
@@ -18,6 +18,7 @@ use crate::loss::Loss;
 use crate::metrics::Scores;
 use crate::model::{Compiled, Model};
 use crate::plan::ProgramId;
+use crate::profile::Profile;
 use crate::schedule::{Plateau, Position, Schedule};
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +30,8 @@ pub struct Training {
     session: Option<Session>,
     /// The weights of the classes, as the rows that were trained on gave them.
     class_weights: Option<Option<Vec<f32>>>,
+    /// Where what is done is written down, while it trains and time is taken.
+    record: Option<Record>,
 }
 
 /// A training run right before its first step: everything compiled and uploaded.
@@ -48,7 +51,7 @@ const ROLLBACKS: usize = 10;
 
 impl Training {
     pub(super) fn new(trainer: Trainer, device: OpenDevice) -> Self {
-        Training { trainer, device, session: None, class_weights: None }
+        Training { trainer, device, session: None, class_weights: None, record: None }
     }
 
     /// The device.
@@ -109,6 +112,8 @@ impl Training {
             sticky: trainer.on_nonfinite != OnNonFinite::Skip,
             snapshot: snapshot || trainer.on_nonfinite == OnNonFinite::Rollback,
             looks,
+            clocked: trainer.timing != Timing::Nothing,
+            record: sizes.and(self.record.as_ref()),
         };
         Session::open(&self.device, &setup, data.table(), longest)
     }
@@ -158,6 +163,7 @@ impl Training {
         let unheard = if valid.is_empty() { Monitor::TrainLoss } else { Monitor::ValidLoss };
         let monitor = watched.clone().next().unwrap_or(&unheard).clone();
         self.class_weights = Some(self.trainer.class_weights.resolve(train.table(), train.rows())?);
+        self.record = (self.trainer.timing == Timing::Steps).then(Record::new);
         let trainer = &self.trainer;
         let members = trainer.members.len();
         let sizes = trainer.sizes(train.len());
@@ -248,7 +254,11 @@ impl Training {
             }
             epoch += 1;
         }
-        let report = ledger.report(&mut session, start_seconds.unwrap_or_default())?;
+        let mut report = ledger.report(&mut session, start_seconds.unwrap_or_default())?;
+        if let Some(record) = self.record.take() {
+            let (host, dispatches) = record.close();
+            report.profile = Some(Profile::new(&self.device.info().to_string(), &session.compiled, began, &host, &dispatches));
+        }
         self.session = Some(session);
         Ok(report)
     }

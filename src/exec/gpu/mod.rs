@@ -1,19 +1,24 @@
 //! The GPU executor: the same list of dispatches, bound once, replayed. The only place that names wgpu.
 
 mod adapters;
+mod clock;
+mod extras;
 mod pipeline;
 mod staging;
 
-pub use adapters::{Context, adapters, open_best, open_named};
+pub use adapters::{Context, adapters, offers, open_best, open_named};
+pub use extras::Extras;
 pub use wgpu;
 
-use super::Executor;
+use super::{DeviceTime, Executor};
 use crate::error::{Error, Result};
 use crate::exec::limits::largest;
 use crate::kernel::Step;
 use crate::plan::{Buf, Plan, ProgramId};
+use clock::Clock;
 use pipeline::Pipelines;
 use staging::Staging;
+use std::ops::Range;
 
 /// Uniforms lie at multiples of so many bytes: the largest alignment that an adapter may ask for.
 const UNIFORM_ALIGN: u64 = 256;
@@ -34,6 +39,17 @@ struct Bound {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     workgroups: [u32; 3],
+    entry: &'static str,
+    writes: u32,
+}
+
+impl Bound {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        let [x, y, z] = self.workgroups;
+        pass.dispatch_workgroups(x, y, z);
+    }
 }
 
 /// The GPU executor.
@@ -46,6 +62,7 @@ pub struct Gpu {
     read: wgpu::Buffer,
     uploads: Staging,
     stream: Option<Staging>,
+    clock: Option<Clock>,
 }
 
 /// Exactly how many bytes an executor for a plan takes beside the plan's buffers.
@@ -108,7 +125,7 @@ impl Gpu {
             )));
         }
         let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)))).collect();
-        Ok(Gpu { context, plan, buffers, programs, submit_steps, read, uploads, stream })
+        Ok(Gpu { context, plan, buffers, programs, submit_steps, read, uploads, stream, clock: None })
     }
 
     fn encoder(&self) -> wgpu::CommandEncoder {
@@ -128,13 +145,12 @@ impl Gpu {
         staging.write(&self.context, &self.buffers[buf.0], at as u64 * 4, bytes)
     }
 
-    fn read_bytes(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u8>> {
-        let (mut at, mut left) = (at as u64 * 4, len as u64 * 4);
+    fn read_bytes(&mut self, buffer: &wgpu::Buffer, mut at: u64, mut left: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(left as usize);
         while left > 0 {
             let part = left.min(READ_BYTES);
             let mut encoder = self.encoder();
-            encoder.copy_buffer_to_buffer(&self.buffers[buf.0], at, &self.read, 0, part);
+            encoder.copy_buffer_to_buffer(buffer, at, &self.read, 0, part);
             self.submit(encoder);
             let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
             // a receiver that is gone needs no answer
@@ -158,10 +174,7 @@ impl Gpu {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for _ in 0..steps {
             for dispatch in bound {
-                pass.set_pipeline(&dispatch.pipeline);
-                pass.set_bind_group(0, &dispatch.group, &[]);
-                let [x, y, z] = dispatch.workgroups;
-                pass.dispatch_workgroups(x, y, z);
+                dispatch.encode(&mut pass);
             }
         }
     }
@@ -184,14 +197,15 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut 
     });
     uploads.write(context, &uniform, 0, &uniforms)?;
 
-    let mut pipelines = Pipelines::default();
+    let pipelines = Pipelines::of(context, plan)?;
     let mut offset = 0;
     let mut programs = Vec::new();
     for program in &plan.programs {
         let mut bound = Vec::new();
         for dispatch in &program.dispatches {
             let grid = (dispatch.kernel.grid)(&dispatch.words);
-            let made = pipelines.get(context, dispatch, &plan.formulas)?;
+            let variant = context.variant(dispatch);
+            let made = &pipelines[variant.entry];
             let size = dispatch.words.len() as u64 * 4;
             let uniform = wgpu::BufferBinding { buffer: &uniform, offset, size: wgpu::BufferSize::new(size) };
             let mut entries = Vec::new();
@@ -216,7 +230,9 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut 
                     context.info().name
                 ))
             })?;
-            bound.push(Bound { pipeline: made.pipeline.clone(), group, workgroups });
+            let written = made.bindings.iter().filter(|&&(binding, written)| written && binding > 1);
+            let writes = written.fold(0, |bits, &(binding, _)| bits | 1 << (binding - 2));
+            bound.push(Bound { pipeline: made.pipeline.clone(), group, workgroups, entry: variant.entry, writes });
             offset += size.next_multiple_of(UNIFORM_ALIGN);
         }
         programs.push(bound);
@@ -238,7 +254,7 @@ impl Executor for Gpu {
     }
 
     fn read_words(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u32>> {
-        let bytes = self.read_bytes(buf, at, len)?;
+        let bytes = self.read_bytes(&self.buffers[buf.0].clone(), at as u64 * 4, len as u64 * 4)?;
         Ok(bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
     }
 
@@ -272,5 +288,13 @@ impl Executor for Gpu {
         self.encode(&mut encoder, std::slice::from_ref(&self.programs[program.0][dispatch]), 1);
         self.submit(encoder);
         Ok(())
+    }
+
+    fn run_timed(&mut self, program: ProgramId, table: &[u32], timed: Range<usize>) -> Result<()> {
+        self.run_by_the_clock(program, table, timed)
+    }
+
+    fn times(&mut self) -> Result<Vec<DeviceTime>> {
+        self.read_clock()
     }
 }
