@@ -368,19 +368,20 @@ pub struct Variant {
     pub entry: &'static str,
     /// Elements an invocation makes in x and in y.
     pub tile: [u32; 2],
-    /// Which adapters it was written for.
-    pub suits: Suits,
+    /// How it gets at its operands.
+    pub family: Family,
 }
 
-/// Which adapters a variant of a kernel was written for.
+/// How a variant of a kernel gets at its operands, and so which adapters it was written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suits {
-    /// All.
-    Any,
-    /// Those with workgroup memory close to the arithmetic: real GPUs.
-    Hardware,
-    /// Those where a workgroup is a loop on a CPU core: software drivers.
+pub enum Family {
+    /// Each invocation loads what it needs itself. Runs well anywhere while it is small.
+    Direct,
+    /// The same with many numbers an invocation: for drivers that run a workgroup as a loop on a core of the processor.
     Software,
+    /// A workgroup loads the operands of so many columns and rows together, through workgroup memory: for real GPUs, where that is
+    /// close to the arithmetic.
+    Shared([u32; 2]),
 }
 
 /// A kernel: the type is its uniform, the function its meaning, the WGSL its speed.
@@ -388,7 +389,7 @@ pub trait Kernel: Params {
     /// The WGSL entry point (or the stem of its variants' names), and the label.
     const NAME: &'static str;
     /// The variants, all with the one twin. One of the same name as the kernel where there is nothing to choose.
-    const VARIANTS: &'static [Variant] = &[Variant { entry: Self::NAME, tile: [1, 1], suits: Suits::Any }];
+    const VARIANTS: &'static [Variant] = &[Variant { entry: Self::NAME, tile: [1, 1], family: Family::Direct }];
     /// Which of the plan's formulas it has a place for.
     const USES: Uses = Uses::Nothing;
     /// The WGSL of the kernel's own file, its template filled in; formulas and the common part are appended by [`KernelInfo::wgsl`].

@@ -1,10 +1,10 @@
 //! A dense layer forward: `a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )`.
 
 use crate::formula::Uses;
-use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
+use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
-use crate::kernels::template;
+use crate::kernels::template::{self, Lies, Shared};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
@@ -39,14 +39,17 @@ impl Kernel for DenseForward {
     const NAME: &'static str = "dense_forward";
     const USES: Uses = Uses::Activations;
     const VARIANTS: &'static [Variant] = &[
-        Variant { entry: "dense_forward_4x4", tile: [4, 4], suits: Suits::Any },
-        Variant { entry: "dense_forward_8x8", tile: [8, 8], suits: Suits::Any },
-        Variant { entry: "dense_forward_8x16", tile: [16, 8], suits: Suits::Software },
+        Variant { entry: "dense_forward_4x4", tile: [4, 4], family: Family::Direct },
+        Variant { entry: "dense_forward_8x8", tile: [8, 8], family: Family::Direct },
+        Variant { entry: "dense_forward_8x16", tile: [16, 8], family: Family::Software },
+        Variant { entry: "dense_forward_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
+        Variant { entry: "dense_forward_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
+        Variant { entry: "dense_forward_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
     ];
 
     fn wgsl() -> String {
-        let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
-        template::expand(include_str!("../../shaders/dense_forward.wgsl"), &tiles)
+        let shared = Shared { left: Lies::Along, right: Lies::Along, sums: false };
+        template::dense(Self::NAME, include_str!("../../shaders/dense_forward.wgsl"), Self::VARIANTS, shared)
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -54,7 +57,7 @@ impl Kernel for DenseForward {
     }
 
     fn loops(&self) -> u64 {
-        self.inputs4.into()
+        template::loops(self.inputs4)
     }
 
     fn flops(&self) -> u64 {

@@ -1,21 +1,87 @@
 //! Unrolls the register tiles of a WGSL template: WGSL has no arrays in registers, so every accumulator is a variable of its own.
 
+use crate::kernel::{Family, Variant};
+
+/// Which way an operand of the shared tiles lies in memory, as `shaders/dense_shared.wgsl` calls it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lies {
+    /// A row of it is a row of the tile: neighbours in memory are neighbours along k.
+    Along,
+    /// A row of it is one k: neighbours in memory are neighbours across the tile.
+    Across,
+}
+
+/// The holes of `shaders/dense_shared.wgsl` but for the tile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared {
+    /// How the left operand lies.
+    pub(crate) left: Lies,
+    /// How the right operand lies.
+    pub(crate) right: Lies,
+    /// Whether the sums of the left operand over k are wanted too.
+    pub(crate) sums: bool,
+}
+
+/// The WGSL of a kernel of matrices: its own file with the direct tiles unrolled, and behind it the shared ones.
+pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], shared: Shared) -> String {
+    let of = |family: fn(Family) -> bool| variants.iter().filter(move |v| family(v.family));
+    let direct = expand(text, of(|family| !matches!(family, Family::Shared(_))));
+    let lies = |lies| match lies {
+        Lies::Along => "along",
+        Lies::Across => "across",
+    };
+    let text: String = include_str!("../../shaders/dense_shared.wgsl")
+        .lines()
+        .filter(|line| shared.sums || !line.trim_start().starts_with("?sums "))
+        .map(|line| line.replacen("?sums ", "", 1) + "\n")
+        .collect();
+    let text = text.replace("NAME", name).replace("LEFT", lies(shared.left)).replace("RIGHT", lies(shared.right));
+    direct + &expand(&text, of(|family| matches!(family, Family::Shared(_))))
+}
+
 /// Fills in a template for the tiles of `variants`: between the lines `// tile begin` and `// tile end` the text is written once a
 /// tile, `ROWS` and `COLS` standing for its size; a line with `{i}` is repeated for each row, `{j}` for each column, `{h}` for each
-/// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`.
-pub(crate) fn expand(text: &str, tiles: &[[u32; 2]]) -> String {
+/// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`. Lines
+/// between `// four begin` and `// four end` are written four times, `{k}` standing for the turn. Of a shared tile, `HIGH` and `WIDE` are
+/// the rows and columns of the workgroup, `BOTH` their sum, `DOWN` and `ACROSS` its invocations.
+fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>) -> String {
     let (head, rest) = text.split_once("// tile begin\n").expect("a tile begins");
     let (body, tail) = rest.split_once("// tile end\n").expect("a tile ends");
     let mut out = head.to_string();
-    for &[cols, rows] in tiles {
-        for line in body.lines() {
-            for line in repeat(line, rows, cols) {
-                out.push_str(&line.replace("ROWS", &rows.to_string()).replace("COLS", &cols.to_string()));
-                out.push('\n');
-            }
+    for Variant { tile: [cols, rows], family, .. } in variants {
+        let mut holes = vec![("ROWS", *rows), ("COLS", *cols)];
+        if let Family::Shared([wide, high]) = family {
+            holes.extend([("HIGH", *high), ("WIDE", *wide), ("BOTH", high + wide), ("DOWN", high / rows), ("ACROSS", wide / cols)]);
+        }
+        for line in four_times(body).iter().flat_map(|line| repeat(line, *rows, *cols)) {
+            let line = holes.iter().fold(line, |line, (hole, n)| line.replace(hole, &n.to_string()));
+            out.push_str(&line);
+            out.push('\n');
         }
     }
     out + tail
+}
+
+/// How often an invocation loops over so many groups of four k, whichever variant it is of: the direct tiles once a group, the shared
+/// ones once a group and once more for four of them.
+pub(crate) fn loops(terms4: u32) -> u64 {
+    u64::from(terms4.next_multiple_of(4)) + u64::from(terms4.div_ceil(4))
+}
+
+fn four_times(body: &str) -> Vec<String> {
+    let (mut lines, mut block) = (Vec::new(), None);
+    for line in body.lines() {
+        match (line.trim(), &mut block) {
+            ("// four begin", _) => block = Some(Vec::new()),
+            ("// four end", Some(inside)) => {
+                (0..4).for_each(|k| lines.extend(inside.iter().map(|line: &&str| line.replace("{k}", &k.to_string()))));
+                block = None;
+            }
+            (_, Some(inside)) => inside.push(line),
+            (_, None) => lines.push(line.to_string()),
+        }
+    }
+    lines
 }
 
 fn repeat(line: &str, rows: u32, cols: u32) -> Vec<String> {
@@ -41,10 +107,41 @@ fn repeat(line: &str, rows: u32, cols: u32) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn variant(tile: [u32; 2], family: Family) -> Variant {
+        Variant { entry: "f", tile, family }
+    }
+
     #[test]
     fn a_line_is_repeated_for_every_row_and_column_it_names() {
         let text = "head\n// tile begin\nfn f_ROWSxCOLS\nlet x{i};\ns{i}_{q} = v{q1};\n// tile end\ntail\n";
         let wanted = "head\nfn f_2x4\nlet x0;\nlet x1;\ns0_0 = v1;\ns1_0 = v1;\ntail\n";
-        assert_eq!(expand(text, &[[4, 2]]), wanted);
+        assert_eq!(expand(text, [variant([4, 2], Family::Direct)].iter()), wanted);
+    }
+
+    #[test]
+    fn lines_between_four_begin_and_four_end_are_written_four_times_in_their_order() {
+        let text = "// tile begin\n  // four begin\na{k}_{h}\nb{k}\n  // four end\nc\n// tile end\n";
+        let wanted = "a0_0\na0_1\nb0\na1_0\na1_1\nb1\na2_0\na2_1\nb2\na3_0\na3_1\nb3\nc\n";
+        assert_eq!(expand(text, [variant([4, 8], Family::Direct)].iter()), wanted);
+    }
+
+    #[test]
+    fn a_shared_tile_knows_its_workgroup() {
+        let text = "// tile begin\nHIGHxWIDE BOTH ACROSSxDOWN\n// tile end\n";
+        let shared = [variant([4, 8], Family::Shared([64, 128]))];
+        assert_eq!(expand(text, shared.iter()), "128x64 192 16x16\n");
+    }
+
+    #[test]
+    fn a_shared_tile_has_as_many_invocations_as_blocks_to_bring() {
+        for kernel in crate::kernels::all() {
+            for Variant { entry, tile: [cols, rows], family } in kernel.variants {
+                if let Family::Shared([wide, high]) = family {
+                    assert_eq!((wide / cols) * (high / rows), wide + high, "{entry}");
+                    // the exclusive or stays within the operand's own part of the memory, and within the invocations' tiles
+                    assert!([wide / 4, high / 4, wide / cols, high / rows].iter().all(|n| n % 8 == 0), "{entry}");
+                }
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! From a kernel's WGSL to a pipeline: what the text says of workgroups and bindings is read from it, never written again.
 
 use super::Context;
+use super::choose::choose;
 use crate::error::{Error, Result};
-use crate::exec::DeviceType;
 use crate::formula::Formulas;
-use crate::kernel::{KernelInfo, Suits, Variant};
+use crate::kernel::{KernelInfo, Variant};
 use crate::plan::Dispatch;
 use std::collections::HashMap;
 use wgpu::naga;
@@ -34,25 +34,6 @@ impl Made {
     }
 }
 
-/// The variant of a kernel for a grid and a kind of adapter. The one place where that is decided: by shape, never by timing, and
-/// not by how many members there are, so that a member's numbers do not depend on its neighbours.
-///
-/// Software drivers run a workgroup as a loop on one core: the largest tile is best as it loads least. A real GPU wants enough
-/// invocations to fill it, and then the largest tile.
-pub(super) fn choose(kernel: &KernelInfo, grid: [u32; 3], kind: DeviceType) -> &'static Variant {
-    let software = kind == DeviceType::Software;
-    let fits = |v: &&Variant| match v.suits {
-        Suits::Any => true,
-        Suits::Hardware => !software,
-        Suits::Software => software,
-    };
-    let invocations = |v: &Variant| u64::from(grid[0].div_ceil(v.tile[0])) * u64::from(grid[1].div_ceil(v.tile[1]));
-    let area = |v: &&Variant| v.tile[0] * v.tile[1];
-    const ENOUGH: u64 = 4096;
-    let filling = kernel.variants.iter().filter(fits).filter(|v| software || invocations(v) >= ENOUGH).max_by_key(area);
-    filling.or_else(|| kernel.variants.iter().filter(fits).min_by_key(area)).expect("every kernel has a variant for every adapter")
-}
-
 /// The pipelines made so far, one a kernel and variant.
 #[derive(Default)]
 pub(super) struct Pipelines(HashMap<&'static str, Made>);
@@ -61,7 +42,7 @@ impl Pipelines {
     /// The pipeline of a dispatch.
     pub(super) fn get(&mut self, context: &Context, dispatch: &Dispatch, formulas: &Formulas) -> Result<&Made> {
         let kernel = dispatch.kernel;
-        let variant = dispatch.variant.unwrap_or_else(|| choose(kernel, (kernel.grid)(&dispatch.words), context.info().kind));
+        let variant = dispatch.variant.unwrap_or_else(|| choose(kernel, &dispatch.words, context.info().kind));
         if !self.0.contains_key(variant.entry) {
             self.0.insert(variant.entry, make(context, kernel, variant, formulas)?);
         }
