@@ -14,21 +14,23 @@ pub(super) fn devices(args: &Devices) -> Result<ExitCode> {
     if args.json {
         let list: Vec<Value> = found
             .iter()
-            .map(|(info, limits)| {
+            .map(|(info, limits, extras)| {
                 let mut device = device_json(info);
-                for (name, value) in limits {
-                    device[*name] = json!(value);
-                }
+                limits.iter().for_each(|(name, value)| device[*name] = json!(value));
+                extras.iter().for_each(|(name, there)| device[*name] = json!(there));
                 device
             })
             .collect();
         print(&json!({"adapters": list, "auto": device_json(auto.info()), "why": auto.why()}).to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (info, limits) in &found {
+    for (info, limits, extras) in &found {
         print(&info.to_string())?;
         for (name, value) in limits {
             print(&format!("    {name}: {}", super::progress::thousands(*value as f64)))?;
+        }
+        for (name, there) in extras {
+            print(&format!("    {name}: {there}"))?;
         }
     }
     print("CPU path (always there)")?;
@@ -36,9 +38,12 @@ pub(super) fn devices(args: &Devices) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// An adapter, its limits, and what it offers beyond the core of WebGPU.
+type Found = (DeviceInfo, Vec<(&'static str, u64)>, Vec<(&'static str, String)>);
+
 #[cfg(feature = "gpu")]
-fn adapters() -> Vec<(DeviceInfo, Vec<(&'static str, u64)>)> {
-    let limits = crate::exec::gpu::adapters().into_iter().map(|(info, limits)| {
+fn adapters() -> Vec<Found> {
+    let found = crate::exec::gpu::offers().into_iter().map(|(info, limits, extras)| {
         let numbers = vec![
             ("bytes of a buffer", limits.max_buffer_size),
             ("bytes of a binding", limits.max_storage_buffer_binding_size),
@@ -46,12 +51,12 @@ fn adapters() -> Vec<(DeviceInfo, Vec<(&'static str, u64)>)> {
             ("invocations of a workgroup", limits.max_compute_invocations_per_workgroup.into()),
             ("storage buffers of a stage", limits.max_storage_buffers_per_shader_stage.into()),
         ];
-        (info, numbers)
+        (info, numbers, extras.list().to_vec())
     });
-    limits.collect()
+    found.collect()
 }
 
 #[cfg(not(feature = "gpu"))]
-fn adapters() -> Vec<(DeviceInfo, Vec<(&'static str, u64)>)> {
+fn adapters() -> Vec<Found> {
     Vec::new()
 }

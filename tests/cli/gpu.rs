@@ -20,6 +20,9 @@ fn devices_parity_check_and_train_work_on_the_adapter() {
     assert!(said.out.contains(&name) && said.out.contains("bytes of a binding"), "{said:?}");
     let json = bench.good("devices --json").json();
     assert!(json["adapters"][0]["bytes of a binding"].as_u64().unwrap() >= binding, "{json}");
+    for extra in ["timestamps", "subgroups", "f16", "cooperative matrix"] {
+        assert!(json["adapters"][0][extra].is_string() && said.out.contains(&format!("    {extra}: ")), "{extra}: {json}");
+    }
 
     let said = bench.good(&format!("parity gather adam --device {name}"));
     // the device, the head of the table, and a line for each kernel

@@ -1,5 +1,6 @@
 //! Adapters: which there are, which one is taken, and whether a plan fits it.
 
+use super::Extras;
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, OpenDevice};
 use crate::plan::Plan;
@@ -11,6 +12,7 @@ pub struct Context {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: DeviceInfo,
+    extras: Extras,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -31,12 +33,23 @@ impl Context {
             }
         });
         let info = describe(&device.adapter_info());
-        Context { device, queue, info, fault }
+        let extras = Extras::granted(&device);
+        Context { device, queue, info, extras, fault }
     }
 
     /// What the adapter says of itself.
     pub fn info(&self) -> &DeviceInfo {
         &self.info
+    }
+
+    /// What the device has beyond the core of WebGPU.
+    pub fn extras(&self) -> &Extras {
+        &self.extras
+    }
+
+    /// Whether the device has all of these features.
+    pub fn has(&self, features: wgpu::Features) -> bool {
+        self.extras.has(features)
     }
 
     /// The device.
@@ -127,7 +140,12 @@ fn all() -> Vec<wgpu::Adapter> {
 
 /// What the adapters say of themselves, with their limits, in the order in which `auto` would take them.
 pub fn adapters() -> Vec<(DeviceInfo, wgpu::Limits)> {
-    all().iter().map(|a| (describe(&a.get_info()), a.limits())).collect()
+    offers().into_iter().map(|(info, limits, _)| (info, limits)).collect()
+}
+
+/// The same, with what each adapter offers beyond the core of WebGPU.
+pub fn offers() -> Vec<(DeviceInfo, wgpu::Limits, Extras)> {
+    all().iter().map(|a| (describe(&a.get_info()), a.limits(), Extras::offered(a))).collect()
 }
 
 fn open(adapter: &wgpu::Adapter) -> Result<Context> {
@@ -138,7 +156,12 @@ fn open(adapter: &wgpu::Adapter) -> Result<Context> {
         max_buffer_size: offered.max_buffer_size,
         ..wgpu::Limits::default()
     };
-    let descriptor = wgpu::DeviceDescriptor { label: Some("gradus"), required_limits: limits, ..Default::default() };
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("gradus"),
+        required_features: adapter.features() & Extras::wanted(),
+        required_limits: limits,
+        ..Default::default()
+    };
     match pollster::block_on(adapter.request_device(&descriptor)) {
         Ok((device, queue)) => Ok(Context::new(device, queue)),
         Err(error) => Err(Error::Device(format!("{} could not be opened: {error}", adapter.get_info().name))),

@@ -2,9 +2,11 @@
 
 mod adapters;
 mod choose;
+mod extras;
 mod pipeline;
 
-pub use adapters::{Context, adapters, open_best, open_named};
+pub use adapters::{Context, adapters, offers, open_best, open_named};
+pub use extras::Extras;
 pub use wgpu;
 
 use super::Executor;
@@ -179,7 +181,7 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer]) -> Result<Vec<
             let size = dispatch.words.len() as u64 * 4;
             let uniform = wgpu::BufferBinding { buffer: &uniform, offset, size: wgpu::BufferSize::new(size) };
             let mut entries = Vec::new();
-            for &(binding, _) in &made.bindings {
+            for &binding in &made.bindings {
                 let resource = match binding {
                     0 => wgpu::BindingResource::Buffer(uniform.clone()),
                     1 => buffers[Plan::STEPS.0].as_entire_binding(),

@@ -9,14 +9,12 @@ use crate::plan::Dispatch;
 use std::collections::HashMap;
 use wgpu::naga;
 
-/// A storage buffer or uniform that an entry point uses: its binding, and whether it is written.
-pub(super) type Binding = (u32, bool);
-
 /// A pipeline and what its WGSL says.
 pub(super) struct Made {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
-    pub(super) bindings: Vec<Binding>,
+    /// The bindings of the uniform and the storage buffers that it uses.
+    pub(super) bindings: Vec<u32>,
     tile: [u32; 2],
     size: [u32; 3],
 }
@@ -73,9 +71,10 @@ fn make(context: &Context, kernel: &KernelInfo, variant: &Variant, formulas: &Fo
 }
 
 /// The workgroup size and the bindings of an entry point.
-pub(super) fn reflect(text: &str, entry: &str) -> std::result::Result<([u32; 3], Vec<Binding>), String> {
+pub(super) fn reflect(text: &str, entry: &str) -> std::result::Result<([u32; 3], Vec<u32>), String> {
     let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
-    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::default());
+    // whether the device has what the text asks for, it says itself when it makes the pipeline
+    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
     let info = validator.validate(&module).map_err(|e| e.emit_to_string(text))?;
     let index = module.entry_points.iter().position(|e| e.name == entry).ok_or(format!("no entry point `{entry}`"))?;
     let used = info.get_entry_point(index);
@@ -84,8 +83,7 @@ pub(super) fn reflect(text: &str, entry: &str) -> std::result::Result<([u32; 3],
         if let Some(binding) = &variable.binding
             && !used[handle].is_empty()
         {
-            let written = matches!(variable.space, naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE));
-            bindings.push((binding.binding, written));
+            bindings.push(binding.binding);
         }
     }
     bindings.sort_unstable();
