@@ -41,7 +41,7 @@ fn run() -> Result<()> {
     println!("{} at batch {batch}", device.info());
     println!("{:32} {:22} {:>10} {:>10} {:>8}", "job", "variant", "µs", "GFLOP/s", "GB/s");
     for job in jobs(batch).iter().filter(|job| job.label.contains(&only)) {
-        for variant in job.kernel.variants {
+        for variant in device.variants(job.kernel) {
             let seconds = time(&device, job, variant, batch as usize)?;
             let flops = (job.kernel.flops)(&job.words) as f64;
             let bytes = 4.0 * job.buffers.iter().sum::<usize>() as f64;

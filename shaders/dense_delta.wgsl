@@ -16,8 +16,8 @@ fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     g[at] = sum * slope(p.kind, source[at]);
 }
 
-// For the shared tiles: L = δ along k, R = W across it; k runs over the layer's outputs.
-fn terms4(live: u32) -> u32 { return p.outputs4; }
+// For the tiles of many invocations: L = δ along k, R = W across it; k runs over the layer's outputs.
+fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.outputs4, row < live); }
 
 fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
     if k4 >= p.outputs4 { return mat4x4<f32>(); }

@@ -1,6 +1,7 @@
 // a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )        x [members, rows, in], W [members, out, in], b [members, out]
 // Rows of x, W and a are padded with zeros to groups of four, so that k runs over groups. In the direct tiles each invocation makes ROWS
-// rows by COLS columns in registers: no workgroup memory, which software drivers emulate slowly. dense_shared.wgsl is behind them.
+// rows by COLS columns in registers: no workgroup memory, which software drivers emulate slowly. Behind them come the tiles of
+// dense_shared.wgsl or dense_subgroup.wgsl.
 struct DenseForward {
     rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
     kind: u32,
@@ -20,8 +21,8 @@ fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     a[(member * p.rows + row) * p.outputs4 + group] = value;
 }
 
-// For the shared tiles: L = x and R = Wᵀ, both along k. What is beyond the end is taken from the last row and not stored.
-fn terms4(live: u32) -> u32 { return p.inputs4; }
+// For the tiles of many invocations: L = x and R = Wᵀ, both along k. What is beyond the end is taken from the last row and not stored.
+fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.inputs4, row < live); }
 
 fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
     if k4 >= p.inputs4 { return mat4x4<f32>(); }

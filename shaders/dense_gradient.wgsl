@@ -18,8 +18,8 @@ fn store_sums(member: u32, group: u32, sum: vec4<f32>) {
     if p.has_bias != 0u && group < p.outputs4 { grads[member * p.arena4 + p.bias4 + group] = sum; }
 }
 
-// For the shared tiles: L = δᵀ and R = x, both across k, which runs over the rows of the batch.
-fn terms4(live: u32) -> u32 { return (live + 3u) / 4u; }
+// For the tiles of many invocations: L = δᵀ and R = x, both across k, which runs over the rows of the batch.
+fn terms4(live: u32, row: u32) -> u32 { return (live + 3u) / 4u; }
 
 fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
     let row = vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4;

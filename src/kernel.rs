@@ -382,6 +382,9 @@ pub enum Family {
     /// A workgroup loads the operands of so many columns and rows together, through workgroup memory: for real GPUs, where that is
     /// close to the arithmetic.
     Shared([u32; 2]),
+    /// Each lane of a subgroup of so many loads a part of what all need, and hands it to the others: for software drivers, whose loads
+    /// are dear. Runs where subgroups have this size and no other.
+    Subgroup(u32),
 }
 
 /// A kernel: the type is its uniform, the function its meaning, the WGSL its speed.
@@ -394,6 +397,10 @@ pub trait Kernel: Params {
     const USES: Uses = Uses::Nothing;
     /// The WGSL of the kernel's own file, its template filled in; formulas and the common part are appended by [`KernelInfo::wgsl`].
     fn wgsl() -> String;
+    /// The same for some of the variants: a module may only name what its device has.
+    fn wgsl_of(_: &[Variant]) -> String {
+        Self::wgsl()
+    }
     /// The elements of the grid: the executor divides by tile and workgroup size.
     fn grid(&self) -> [u32; 3];
     /// The twin: the kernel's meaning in plain Rust.
@@ -432,7 +439,7 @@ pub struct KernelInfo {
     pub cases: fn() -> Vec<Case>,
     /// See [`Kernel::USES`].
     pub uses: Uses,
-    wgsl: fn() -> String,
+    wgsl_of: fn(&[Variant]) -> String,
 }
 
 impl KernelInfo {
@@ -449,14 +456,19 @@ impl KernelInfo {
             cpu64: |words, step, args| K::from_words(words).cpu(step, args),
             cases: K::cases,
             uses: K::USES,
-            wgsl: K::wgsl,
+            wgsl_of: K::wgsl_of,
         }
     }
 
     /// The whole module: the kernel's own text, the formulas that it has a place for, the common part. (Appended, so that line
     /// numbers in messages are the file's.)
     pub fn wgsl(&self, formulas: &Formulas) -> String {
-        (self.wgsl)() + &formulas.wgsl(self.uses) + include_str!("../shaders/common.wgsl")
+        self.wgsl_of(self.variants, formulas)
+    }
+
+    /// The module with some of the variants.
+    pub fn wgsl_of(&self, variants: &[Variant], formulas: &Formulas) -> String {
+        (self.wgsl_of)(variants) + &formulas.wgsl(self.uses) + include_str!("../shaders/common.wgsl")
     }
 
     /// The names of the entry points.

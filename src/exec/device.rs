@@ -4,6 +4,7 @@ use super::{Executor, cpu::Cpu};
 #[cfg(not(feature = "gpu"))]
 use crate::error::Error;
 use crate::error::Result;
+use crate::kernel::{KernelInfo, Variant};
 use crate::parallel::Threads;
 use crate::plan::Plan;
 use std::fmt;
@@ -171,6 +172,15 @@ impl OpenDevice {
     /// Why it was taken.
     pub fn why(&self) -> &str {
         &self.why
+    }
+
+    /// The variants of a kernel that this device can run. The CPU path has but the one twin.
+    pub fn variants(&self, kernel: &KernelInfo) -> Vec<&'static Variant> {
+        match &self.how {
+            How::Cpu(_) => kernel.variants.iter().take(1).collect(),
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => kernel.variants.iter().filter(|variant| context.runs(variant)).collect(),
+        }
     }
 
     /// An executor for a plan: all buffers, pipelines and bindings are made here, and none later.

@@ -4,7 +4,7 @@ use crate::formula::Uses;
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
-use crate::kernels::template::{self, Lies, Shared};
+use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
@@ -45,11 +45,17 @@ impl Kernel for DenseForward {
         Variant { entry: "dense_forward_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
         Variant { entry: "dense_forward_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_forward_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
+        Variant { entry: "dense_forward_subgroup_4", tile: [4, 32], family: Family::Subgroup(4) },
+        Variant { entry: "dense_forward_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 
     fn wgsl() -> String {
-        let shared = Shared { left: Lies::Along, right: Lies::Along, sums: false };
-        template::dense(Self::NAME, include_str!("../../shaders/dense_forward.wgsl"), Self::VARIANTS, shared)
+        Self::wgsl_of(Self::VARIANTS)
+    }
+
+    fn wgsl_of(variants: &[Variant]) -> String {
+        let operands = Operands { left: Lies::Along, right: Lies::Along, sums: false };
+        template::dense(Self::NAME, include_str!("../../shaders/dense_forward.wgsl"), variants, operands)
     }
 
     fn grid(&self) -> [u32; 3] {

@@ -2,7 +2,7 @@
 
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::cases::{self, Dense, Inputs};
-use crate::kernels::template::{self, Lies, Shared};
+use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
@@ -40,11 +40,17 @@ impl Kernel for DenseGradient {
         Variant { entry: "dense_gradient_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
         Variant { entry: "dense_gradient_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_gradient_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
+        Variant { entry: "dense_gradient_subgroup_4", tile: [4, 32], family: Family::Subgroup(4) },
+        Variant { entry: "dense_gradient_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 
     fn wgsl() -> String {
-        let shared = Shared { left: Lies::Across, right: Lies::Across, sums: true };
-        template::dense(Self::NAME, include_str!("../../shaders/dense_gradient.wgsl"), Self::VARIANTS, shared)
+        Self::wgsl_of(Self::VARIANTS)
+    }
+
+    fn wgsl_of(variants: &[Variant]) -> String {
+        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true };
+        template::dense(Self::NAME, include_str!("../../shaders/dense_gradient.wgsl"), variants, operands)
     }
 
     fn grid(&self) -> [u32; 3] {

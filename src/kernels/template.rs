@@ -2,7 +2,7 @@
 
 use crate::kernel::{Family, Variant};
 
-/// Which way an operand of the shared tiles lies in memory, as `shaders/dense_shared.wgsl` calls it.
+/// Which way an operand of a matrix product lies in memory, as `shaders/dense_shared.wgsl` calls it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lies {
     /// A row of it is a row of the tile: neighbours in memory are neighbours along k.
@@ -11,9 +11,9 @@ pub(crate) enum Lies {
     Across,
 }
 
-/// The holes of `shaders/dense_shared.wgsl` but for the tile.
+/// What the tiles of many invocations ask of a product.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Shared {
+pub(crate) struct Operands {
     /// How the left operand lies.
     pub(crate) left: Lies,
     /// How the right operand lies.
@@ -22,38 +22,53 @@ pub(crate) struct Shared {
     pub(crate) sums: bool,
 }
 
-/// The WGSL of a kernel of matrices: its own file with the direct tiles unrolled, and behind it the shared ones.
-pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], shared: Shared) -> String {
-    let of = |family: fn(Family) -> bool| variants.iter().filter(move |v| family(v.family));
-    let direct = expand(text, of(|family| !matches!(family, Family::Shared(_))));
+/// The WGSL of a matrix product: the kernel's own file with the direct tiles unrolled, behind it those of many invocations.
+pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Operands) -> String {
+    let mut out = expand(text, variants.iter().filter(|v| matches!(v.family, Family::Direct | Family::Software)));
     let lies = |lies| match lies {
         Lies::Along => "along",
         Lies::Across => "across",
     };
-    let text: String = include_str!("../../shaders/dense_shared.wgsl")
-        .lines()
-        .filter(|line| shared.sums || !line.trim_start().starts_with("?sums "))
-        .map(|line| line.replacen("?sums ", "", 1) + "\n")
-        .collect();
-    let text = text.replace("NAME", name).replace("LEFT", lies(shared.left)).replace("RIGHT", lies(shared.right));
-    direct + &expand(&text, of(|family| matches!(family, Family::Shared(_))))
+    let templates: [(&str, fn(&&Variant) -> bool); 2] = [
+        (include_str!("../../shaders/dense_shared.wgsl"), |v| matches!(v.family, Family::Shared(_))),
+        (include_str!("../../shaders/dense_subgroup.wgsl"), |v| matches!(v.family, Family::Subgroup(_))),
+    ];
+    for (text, of_family) in templates {
+        if variants.iter().any(|v| of_family(&v)) {
+            let lines = text.lines().filter(|line| operands.sums || !line.trim_start().starts_with("?sums "));
+            let text: String = lines.map(|line| line.replacen("?sums ", "", 1) + "\n").collect();
+            let text = text.replace("NAME", name).replace("LEFT", lies(operands.left)).replace("RIGHT", lies(operands.right));
+            out += &expand(&text, variants.iter().filter(of_family));
+        }
+    }
+    out
 }
 
 /// Fills in a template for the tiles of `variants`: between the lines `// tile begin` and `// tile end` the text is written once a
 /// tile, `ROWS` and `COLS` standing for its size; a line with `{i}` is repeated for each row, `{j}` for each column, `{h}` for each
 /// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`. Lines
-/// between `// four begin` and `// four end` are written four times, `{k}` standing for the turn. Of a shared tile, `HIGH` and `WIDE` are
-/// the rows and columns of the workgroup, `BOTH` their sum, `DOWN` and `ACROSS` its invocations.
+/// between `// four begin` and `// four end` are written four times, `{k}` standing for the turn.
+///
+/// Of a shared tile, `HIGH` and `WIDE` are the rows and columns of the workgroup, `BOTH` their sum, `DOWN` and `ACROSS` its invocations.
+/// Of a subgroup, `LANES` is the size; its groups of four rows are dealt out to the lanes: group `{h}` is number `{h/}` of lane `{h%}`, and
+/// a line with `{t}` is repeated for each number.
 fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>) -> String {
     let (head, rest) = text.split_once("// tile begin\n").expect("a tile begins");
     let (body, tail) = rest.split_once("// tile end\n").expect("a tile ends");
     let mut out = head.to_string();
-    for Variant { tile: [cols, rows], family, .. } in variants {
-        let mut holes = vec![("ROWS", *rows), ("COLS", *cols)];
-        if let Family::Shared([wide, high]) = family {
-            holes.extend([("HIGH", *high), ("WIDE", *wide), ("BOTH", high + wide), ("DOWN", high / rows), ("ACROSS", wide / cols)]);
+    for &Variant { tile: [cols, rows], family, .. } in variants {
+        let (mut holes, mut lanes) = (vec![("ROWS", rows), ("COLS", cols)], (rows / 4).max(1));
+        match family {
+            Family::Shared([wide, high]) => {
+                holes.extend([("HIGH", high), ("WIDE", wide), ("BOTH", high + wide), ("DOWN", high / rows), ("ACROSS", wide / cols)]);
+            }
+            Family::Subgroup(size) => {
+                lanes = size;
+                holes.push(("LANES", size));
+            }
+            Family::Direct | Family::Software => {}
         }
-        for line in four_times(body).iter().flat_map(|line| repeat(line, *rows, *cols)) {
+        for line in four_times(body).iter().flat_map(|line| repeat(line, [rows, cols], lanes)) {
             let line = holes.iter().fold(line, |line, (hole, n)| line.replace(hole, &n.to_string()));
             out.push_str(&line);
             out.push('\n');
@@ -84,12 +99,15 @@ fn four_times(body: &str) -> Vec<String> {
     lines
 }
 
-fn repeat(line: &str, rows: u32, cols: u32) -> Vec<String> {
+fn repeat(line: &str, [rows, cols]: [u32; 2], lanes: u32) -> Vec<String> {
     let mut lines = vec![line.to_string()];
-    for (mark, count) in [("{i}", rows), ("{h}", rows / 4), ("{j}", cols), ("{q}", cols / 4)] {
+    for (mark, count) in [("{i}", rows), ("{h}", rows / 4), ("{t}", rows / 4 / lanes), ("{j}", cols), ("{q}", cols / 4)] {
         if line.contains(mark) {
             let fill = |line: &String, n: u32| {
                 let mut line = line.replace(mark, &n.to_string());
+                if mark == "{h}" {
+                    line = line.replace("{h/}", &(n / lanes).to_string()).replace("{h%}", &(n % lanes).to_string());
+                }
                 if mark == "{q}" {
                     for k in 0..4 {
                         line = line.replace(&format!("{{q{k}}}"), &(4 * n + k).to_string());
@@ -130,6 +148,13 @@ mod tests {
         let text = "// tile begin\nHIGHxWIDE BOTH ACROSSxDOWN\n// tile end\n";
         let shared = [variant([4, 8], Family::Shared([64, 128]))];
         assert_eq!(expand(text, shared.iter()), "128x64 192 16x16\n");
+    }
+
+    #[test]
+    fn the_rows_of_a_subgroup_are_dealt_out_to_its_lanes() {
+        let text = "// tile begin\nl{t}\ns{h} = l{h/} of {h%} in LANES\n// tile end\n";
+        let wanted = "l0\nl1\ns0 = l0 of 0 in 2\ns1 = l0 of 1 in 2\ns2 = l1 of 0 in 2\ns3 = l1 of 1 in 2\n";
+        assert_eq!(expand(text, [variant([4, 16], Family::Subgroup(2))].iter()), wanted);
     }
 
     #[test]

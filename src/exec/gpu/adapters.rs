@@ -1,8 +1,10 @@
 //! Adapters: which there are, which one is taken, and whether a plan fits it.
 
 use super::Extras;
+use super::choose::Adapter;
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, OpenDevice};
+use crate::kernel::Variant;
 use crate::plan::Plan;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,6 +47,11 @@ impl Context {
     /// What the device has beyond the core of WebGPU.
     pub fn extras(&self) -> &Extras {
         &self.extras
+    }
+
+    /// Whether the device can run a variant of a kernel.
+    pub(crate) fn runs(&self, variant: &Variant) -> bool {
+        Adapter::from(self).runs(variant)
     }
 
     /// Whether the device has all of these features.

@@ -40,7 +40,7 @@ impl Pipelines {
     /// The pipeline of a dispatch.
     pub(super) fn get(&mut self, context: &Context, dispatch: &Dispatch, formulas: &Formulas) -> Result<&Made> {
         let kernel = dispatch.kernel;
-        let variant = dispatch.variant.unwrap_or_else(|| choose(kernel, &dispatch.words, context.info().kind));
+        let variant = dispatch.variant.unwrap_or_else(|| choose(kernel, &dispatch.words, context.into()));
         if !self.0.contains_key(variant.entry) {
             self.0.insert(variant.entry, make(context, kernel, variant, formulas)?);
         }
@@ -49,7 +49,7 @@ impl Pipelines {
 }
 
 fn make(context: &Context, kernel: &KernelInfo, variant: &Variant, formulas: &Formulas) -> Result<Made> {
-    let text = kernel.wgsl(formulas);
+    let text = kernel.wgsl_of(std::slice::from_ref(variant), formulas);
     let (size, bindings) = reflect(&text, variant.entry).map_err(|e| Error::Device(format!("{}: {e}", kernel.name)))?;
     let device = context.device();
     let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
