@@ -41,7 +41,6 @@ impl Kernel for DenseDelta {
         Variant { entry: "dense_delta_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
         Variant { entry: "dense_delta_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_delta_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
-        Variant { entry: "dense_delta_subgroup_4", tile: [4, 32], family: Family::Subgroup(4) },
         Variant { entry: "dense_delta_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 
@@ -86,7 +85,8 @@ impl Kernel for DenseDelta {
         let mut all = Vec::new();
         for (i, dense) in Dense::shapes().into_iter().enumerate() {
             let mut inputs = Inputs::new(100 + i);
-            let kind = i as u32 % activation::TABLE.len() as u32;
+            let row = i % activation::TABLE.len();
+            let (kind, formulas) = activation::beside_another(row);
             let delta = DenseDelta {
                 rows: dense.rows as u32,
                 inputs4: dense.inputs.div_ceil(4) as u32,
@@ -99,10 +99,10 @@ impl Kernel for DenseDelta {
             };
             let rows = dense.members * dense.rows;
             let CaseData::F32(source) = inputs.rows(rows, dense.inputs) else { unreachable!("rows are numbers") };
-            let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
+            let name = format!("{} {}", dense.name(), activation::TABLE[row].name);
             all.push(
                 cases::case(&delta, name, dense.members, &[dense.rows, dense.live, dense.rows])
-                    .with(&activation::all())
+                    .with(&formulas)
                     .arg("delta", inputs.rows(rows, dense.outputs))
                     .arg("params", dense.params(&mut inputs))
                     .arg("source", CaseData::F32(source))

@@ -45,7 +45,6 @@ impl Kernel for DenseForward {
         Variant { entry: "dense_forward_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
         Variant { entry: "dense_forward_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_forward_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
-        Variant { entry: "dense_forward_subgroup_4", tile: [4, 32], family: Family::Subgroup(4) },
         Variant { entry: "dense_forward_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 
@@ -95,7 +94,8 @@ impl Kernel for DenseForward {
         let mut all = Vec::new();
         for (i, dense) in Dense::shapes().into_iter().enumerate() {
             let mut inputs = Inputs::new(i);
-            let kind = i as u32 % activation::TABLE.len() as u32;
+            let row = i % activation::TABLE.len();
+            let (kind, formulas) = activation::beside_another(row);
             let forward = DenseForward {
                 rows: dense.rows as u32,
                 inputs4: dense.inputs.div_ceil(4) as u32,
@@ -109,14 +109,14 @@ impl Kernel for DenseForward {
                 kind,
             };
             let plain = DenseForward { kind: 0, ..forward };
-            let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
+            let name = format!("{} {}", dense.name(), activation::TABLE[row].name);
             all.push(
                 cases::case(&forward, name, dense.members, &[dense.rows, dense.live, dense.rows])
-                    .with(&activation::all())
+                    .with(&formulas)
                     .arg("x", inputs.rows(dense.members * dense.rows, dense.inputs))
                     .arg("params", dense.params(&mut inputs))
                     .arg("a", cases::poison(dense.members * dense.rows * dense.outputs.next_multiple_of(4)))
-                    .within(Tolerance::ulp(24.0, activation::TABLE[kind as usize].floor.max(1e-7)))
+                    .within(Tolerance::ulp(24.0, activation::TABLE[row].floor.max(1e-7)))
                     .dot(dense.inputs + 1, &plain),
             );
         }

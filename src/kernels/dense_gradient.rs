@@ -40,7 +40,6 @@ impl Kernel for DenseGradient {
         Variant { entry: "dense_gradient_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
         Variant { entry: "dense_gradient_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_gradient_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
-        Variant { entry: "dense_gradient_subgroup_4", tile: [4, 32], family: Family::Subgroup(4) },
         Variant { entry: "dense_gradient_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 

@@ -95,7 +95,7 @@ mod tests {
         let lanes = |lanes| Adapter { kind: Software, lanes: Some(lanes) };
         for (adapter, [rows, inputs, outputs], wanted) in [
             // a software driver: by the subgroup, or else the largest register tile
-            (lanes(4),       [32, 64, 10],       ["subgroup_4", "subgroup_4", "subgroup_4"]),
+            (lanes(8),       [32, 64, 10],       ["subgroup_8", "subgroup_8", "subgroup_8"]),
             (lanes(8),       [1024, 784, 256],   ["subgroup_8", "subgroup_8", "subgroup_8"]),
             (lanes(16),      [1024, 784, 256],   ["8x16", "8x16", "8x16"]),
             (of(Software),   [1024, 784, 256],   ["8x16", "8x16", "8x16"]),
