@@ -10,9 +10,26 @@ struct DenseDelta {
 @group(0) @binding(4) var<storage, read> source: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> g: array<vec4<f32>>;
 
-fn finish(member: u32, row: u32, group: u32, sum: vec4<f32>) {
+fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
+    if row >= live || group >= p.inputs4 { return; }
     let at = (member * p.rows + row) * p.inputs4 + group;
     g[at] = sum * slope(p.kind, source[at]);
+}
+
+// For the tiles of many invocations: L = δ along k, R = W across it; k runs over the layer's outputs.
+fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.outputs4, row < live); }
+
+fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
+    if k4 >= p.outputs4 { return mat4x4<f32>(); }
+    let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * i4, vec4<u32>(live - 1u));
+    let at = (row + member * p.rows) * p.outputs4 + k4;
+    return transpose(mat4x4<f32>(delta[at.x], delta[at.y], delta[at.z], delta[at.w]));
+}
+
+fn right(member: u32, live: u32, j4: u32, k4: u32) -> mat4x4<f32> {
+    let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4, vec4<u32>(p.outputs - 1u));
+    let at = row * p.inputs4 + member * p.arena4 + p.weight4 + min(j4, p.inputs4 - 1u);
+    return mat4x4<f32>(params[at.x], params[at.y], params[at.z], params[at.w]);
 }
 
 // tile begin
@@ -41,7 +58,7 @@ fn dense_delta_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
         let w{q} = params[wq{q} + n3];
         s{i}_{q} += d{i}.w * w{q};
     }
-    if row + {i}u < live && group + {q}u < p.inputs4 { finish(id.z, row + {i}u, group + {q}u, s{i}_{q}); }
+    store(id.z, live, row + {i}u, group + {q}u, s{i}_{q});
 }
 
 // tile end

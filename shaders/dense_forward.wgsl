@@ -1,6 +1,7 @@
 // a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )        x [members, rows, in], W [members, out, in], b [members, out]
-// Rows of x, W and a are padded with zeros to groups of four, so that k runs over groups. Each invocation makes ROWS rows by COLS
-// columns in registers: no workgroup memory, which software drivers emulate slowly.
+// Rows of x, W and a are padded with zeros to groups of four, so that k runs over groups. In the direct tiles each invocation makes ROWS
+// rows by COLS columns in registers: no workgroup memory, which software drivers emulate slowly. Behind them come the tiles of
+// dense_shared.wgsl or dense_subgroup.wgsl.
 struct DenseForward {
     rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
     kind: u32,
@@ -12,11 +13,28 @@ struct DenseForward {
 @group(0) @binding(4) var<storage, read_write> a: array<vec4<f32>>;
 
 // bias, activation, and zeros in the padding of the row
-fn finish(member: u32, row: u32, group: u32, sum: vec4<f32>) {
+fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
+    if row >= live || group >= p.outputs4 { return; }
     let column = vec4<u32>(0u, 1u, 2u, 3u) + 4u * group;
     let b = select(vec4<f32>(), params[member * p.arena4 + p.bias4 + group], vec4<bool>(p.has_bias != 0u));
     let value = select(vec4<f32>(), activate(p.kind, sum + b), column < vec4<u32>(p.outputs));
     a[(member * p.rows + row) * p.outputs4 + group] = value;
+}
+
+// For the tiles of many invocations: L = x and R = Wᵀ, both along k. What is beyond the end is taken from the last row and not stored.
+fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.inputs4, row < live); }
+
+fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
+    if k4 >= p.inputs4 { return mat4x4<f32>(); }
+    let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * i4, vec4<u32>(live - 1u));
+    let at = (row + member * p.rows) * p.inputs4 + k4;
+    return transpose(mat4x4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]));
+}
+
+fn right(member: u32, live: u32, j4: u32, k4: u32) -> mat4x4<f32> {
+    let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * j4, vec4<u32>(p.outputs - 1u));
+    let at = row * p.inputs4 + member * p.arena4 + p.weight4 + min(k4, p.inputs4 - 1u);
+    return transpose(mat4x4<f32>(params[at.x], params[at.y], params[at.z], params[at.w]));
 }
 
 // tile begin
@@ -36,7 +54,7 @@ fn dense_forward_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
         s{i}_{j} += dot(x{i}, w{j});
     }
     let group = col / 4u;
-    if row + {i}u < live && group + {q}u < p.outputs4 { finish(id.z, row + {i}u, group + {q}u, vec4<f32>(s{i}_{q0}, s{i}_{q1}, s{i}_{q2}, s{i}_{q3})); }
+    store(id.z, live, row + {i}u, group + {q}u, vec4<f32>(s{i}_{q0}, s{i}_{q1}, s{i}_{q2}, s{i}_{q3}));
 }
 
 // tile end

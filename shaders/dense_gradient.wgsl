@@ -9,8 +9,29 @@ struct DenseGradient {
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> grads: array<vec4<f32>>;
 
-fn store(member: u32, row: u32, group: u32, sum: vec4<f32>) {
+fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     if row < p.outputs && group < p.inputs4 { grads[member * p.arena4 + p.weight4 + row * p.inputs4 + group] = sum; }
+}
+
+// the bias gradient; δ's padding is zero, and so is its
+fn store_sums(member: u32, group: u32, sum: vec4<f32>) {
+    if p.has_bias != 0u && group < p.outputs4 { grads[member * p.arena4 + p.bias4 + group] = sum; }
+}
+
+// For the tiles of many invocations: L = δᵀ and R = x, both across k, which runs over the rows of the batch.
+fn terms4(live: u32, row: u32) -> u32 { return (live + 3u) / 4u; }
+
+fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
+    let row = vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4;
+    let counts = select(vec4<f32>(), vec4<f32>(1.0), row < vec4<u32>(live));
+    let at = (min(row, vec4<u32>(live - 1u)) + member * p.rows) * p.outputs4 + min(i4, p.outputs4 - 1u);
+    return mat4x4<f32>(delta[at.x] * counts.x, delta[at.y] * counts.y, delta[at.z] * counts.z, delta[at.w] * counts.w);
+}
+
+fn right(member: u32, live: u32, j4: u32, k4: u32) -> mat4x4<f32> {
+    let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4, vec4<u32>(live - 1u));
+    let at = (row + member * p.rows) * p.inputs4 + min(j4, p.inputs4 - 1u);
+    return mat4x4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]);
 }
 
 // tile begin
@@ -46,12 +67,11 @@ fn dense_gradient_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
         w{h}_{q} += e{h}.w * c{q};
         b{h} += e{h};
     }
-    store(id.z, 4u * (row4 + {h}u), group + {q}u, x{h}_{q});
-    store(id.z, 4u * (row4 + {h}u) + 1u, group + {q}u, y{h}_{q});
-    store(id.z, 4u * (row4 + {h}u) + 2u, group + {q}u, z{h}_{q});
-    store(id.z, 4u * (row4 + {h}u) + 3u, group + {q}u, w{h}_{q});
-    // δ's padding is zero, and so the bias gradient's
-    if id.x == 0u && p.has_bias != 0u && row4 + {h}u < p.outputs4 { grads[id.z * p.arena4 + p.bias4 + row4 + {h}u] = b{h}; }
+    store(id.z, live, 4u * (row4 + {h}u), group + {q}u, x{h}_{q});
+    store(id.z, live, 4u * (row4 + {h}u) + 1u, group + {q}u, y{h}_{q});
+    store(id.z, live, 4u * (row4 + {h}u) + 2u, group + {q}u, z{h}_{q});
+    store(id.z, live, 4u * (row4 + {h}u) + 3u, group + {q}u, w{h}_{q});
+    if id.x == 0u { store_sums(id.z, row4 + {h}u, b{h}); }
 }
 
 // tile end

@@ -368,19 +368,23 @@ pub struct Variant {
     pub entry: &'static str,
     /// Elements an invocation makes in x and in y.
     pub tile: [u32; 2],
-    /// Which adapters it was written for.
-    pub suits: Suits,
+    /// How it gets at its operands.
+    pub family: Family,
 }
 
-/// Which adapters a variant of a kernel was written for.
+/// How a variant of a kernel gets at its operands, and so which adapters it was written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suits {
-    /// All.
-    Any,
-    /// Those with workgroup memory close to the arithmetic: real GPUs.
-    Hardware,
-    /// Those where a workgroup is a loop on a CPU core: software drivers.
+pub enum Family {
+    /// Each invocation loads what it needs itself. Runs well anywhere while it is small.
+    Direct,
+    /// The same with many numbers an invocation: for drivers that run a workgroup as a loop on a core of the processor.
     Software,
+    /// A workgroup loads the operands of so many columns and rows together, through workgroup memory: for real GPUs, where that is
+    /// close to the arithmetic.
+    Shared([u32; 2]),
+    /// Each lane of a subgroup of so many loads a part of what all need, and hands it to the others: for software drivers, whose loads
+    /// are dear. Runs where subgroups have this size and no other.
+    Subgroup(u32),
 }
 
 /// A kernel: the type is its uniform, the function its meaning, the WGSL its speed.
@@ -388,11 +392,15 @@ pub trait Kernel: Params {
     /// The WGSL entry point (or the stem of its variants' names), and the label.
     const NAME: &'static str;
     /// The variants, all with the one twin. One of the same name as the kernel where there is nothing to choose.
-    const VARIANTS: &'static [Variant] = &[Variant { entry: Self::NAME, tile: [1, 1], suits: Suits::Any }];
+    const VARIANTS: &'static [Variant] = &[Variant { entry: Self::NAME, tile: [1, 1], family: Family::Direct }];
     /// Which of the plan's formulas it has a place for.
     const USES: Uses = Uses::Nothing;
     /// The WGSL of the kernel's own file, its template filled in; formulas and the common part are appended by [`KernelInfo::wgsl`].
     fn wgsl() -> String;
+    /// The same for some of the variants: a module may only name what its device has.
+    fn wgsl_of(_: &[Variant]) -> String {
+        Self::wgsl()
+    }
     /// The elements of the grid: the executor divides by tile and workgroup size.
     fn grid(&self) -> [u32; 3];
     /// The twin: the kernel's meaning in plain Rust.
@@ -431,7 +439,7 @@ pub struct KernelInfo {
     pub cases: fn() -> Vec<Case>,
     /// See [`Kernel::USES`].
     pub uses: Uses,
-    wgsl: fn() -> String,
+    wgsl_of: fn(&[Variant]) -> String,
 }
 
 impl KernelInfo {
@@ -448,14 +456,19 @@ impl KernelInfo {
             cpu64: |words, step, args| K::from_words(words).cpu(step, args),
             cases: K::cases,
             uses: K::USES,
-            wgsl: K::wgsl,
+            wgsl_of: K::wgsl_of,
         }
     }
 
     /// The whole module: the kernel's own text, the formulas that it has a place for, the common part. (Appended, so that line
     /// numbers in messages are the file's.)
     pub fn wgsl(&self, formulas: &Formulas) -> String {
-        (self.wgsl)() + &formulas.wgsl(self.uses) + include_str!("../shaders/common.wgsl")
+        self.wgsl_of(self.variants, formulas)
+    }
+
+    /// The module with some of the variants.
+    pub fn wgsl_of(&self, variants: &[Variant], formulas: &Formulas) -> String {
+        (self.wgsl_of)(variants) + &formulas.wgsl(self.uses) + include_str!("../shaders/common.wgsl")
     }
 
     /// The names of the entry points.

@@ -65,7 +65,7 @@ fn check_cases(kernel: &'static KernelInfo, cases: Vec<Case>, device: &OpenDevic
     let mut outcome = Outcome { kernel: kernel.name, ..Outcome::default() };
     for case in cases {
         let (truth, bounds) = truth_of(kernel, &case)?;
-        for variant in kernel.variants {
+        for variant in device.variants(kernel) {
             check_case(kernel, &case, variant, &truth, bounds.as_deref(), device, &mut outcome)?;
             outcome.cases += 1;
         }

@@ -3,6 +3,7 @@
 //! `GRADUS_TRANSLATIONS=DIR cargo test --test translations` leaves the translations in DIR, for judges that are not naga:
 //! `KERNEL.ENTRY.spv` (spirv-val), `KERNEL.ENTRY.450.comp` and `.es310.comp` (glslangValidator), `.metal`, `.sm51.hlsl` and `.sm60.hlsl`.
 
+use gradus::kernel::{Family, KernelInfo, Variant};
 use gradus::kernels;
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, Layouter};
@@ -29,10 +30,10 @@ struct Shader {
 }
 
 impl Shader {
-    /// The shaders of a WGSL module, one for each entry point. Nothing beyond WebGPU's core is allowed in it.
-    fn all(wgsl: &str) -> Result<Vec<Shader>, String> {
+    /// The shaders of a WGSL module, one for each entry point. Nothing beyond WebGPU's core is allowed in it, but for these.
+    fn all(wgsl: &str, extras: Capabilities) -> Result<Vec<Shader>, String> {
         let module = naga::front::wgsl::parse_str(wgsl).map_err(|e| e.emit_to_string(wgsl))?;
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+        let mut validator = Validator::new(ValidationFlags::all(), extras);
         let info = validator.validate(&module).map_err(|e| e.emit_to_string(wgsl))?;
         let shader = |entry: &EntryPoint| {
             let (module, info) = process_overrides(&module, &info, Some((entry.stage, &entry.name)), &Default::default())
@@ -40,6 +41,17 @@ impl Shader {
             Ok(Shader { module: module.into_owned(), info: info.into_owned() })
         };
         module.entry_points.iter().map(shader).collect()
+    }
+
+    /// A kernel's variants, each out of the module that it is made from.
+    fn of(kernel: &KernelInfo) -> Result<Vec<Shader>, String> {
+        let mut all = Vec::new();
+        for variant in kernel.variants {
+            let extras = if uses_subgroups(variant) { Capabilities::SUBGROUP } else { Capabilities::empty() };
+            let shaders = Shader::all(&kernel.wgsl_of(std::slice::from_ref(variant), &kernels::formulas()), extras)?;
+            all.extend(shaders.into_iter().filter(|shader| shader.entry().name == variant.entry));
+        }
+        Ok(all)
     }
 
     fn entry(&self) -> &EntryPoint {
@@ -94,6 +106,10 @@ impl Shader {
         ];
         Ok(checks.into_iter().filter(|(beyond, _)| *beyond).map(|(_, what)| what).collect())
     }
+}
+
+fn uses_subgroups(variant: &Variant) -> bool {
+    matches!(variant.family, Family::Subgroup(_))
 }
 
 /// A language, as a driver of ours would ask for it.
@@ -163,15 +179,18 @@ fn glsl(shader: &Shader, version: glsl::Version) -> Result<Vec<u8>, String> {
     Ok(text.into_bytes())
 }
 
+/// Languages that know nothing of subgroups: devices that are driven by them do not offer any.
+const WITHOUT_SUBGROUPS: &[&str] = &["sm51.hlsl", "es310.comp"];
+
 /// Calls `check` for each entry point of each kernel, by the names of both; fails with all that it said.
 fn for_each_entry(mut check: impl FnMut(&str, &str, &Shader) -> Vec<String>) {
     let (mut faults, mut seen) = (Vec::new(), 0);
     for kernel in kernels::all() {
-        match Shader::all(&kernel.wgsl(&kernels::formulas())) {
+        match Shader::of(kernel) {
             Err(e) => faults.push(format!("{}: naga refuses it\n{e}", kernel.name)),
             Ok(shaders) => {
-                let entries = kernel.entries();
-                for shader in shaders.iter().filter(|shader| entries.contains(&shader.entry().name)) {
+                assert_eq!(shaders.len(), kernel.variants.len(), "{}: an entry point is missing", kernel.name);
+                for shader in &shaders {
                     seen += 1;
                     let entry = &shader.entry().name;
                     faults.extend(check(kernel.name, entry, shader).into_iter().map(|fault| format!("{} ({entry}): {fault}", kernel.name)));
@@ -198,7 +217,9 @@ fn every_kernel_translates_to_the_language_of_every_driver() {
             }
             if output.is_empty() { Err("an empty translation".to_string()) } else { Ok(()) }
         };
-        TARGETS.iter().filter_map(|target| translate(target).err().map(|e| format!("{}: {e}", target.name))).collect()
+        let subgroups = kernels::all().flat_map(|kernel| kernel.variants).any(|v| v.entry == entry && uses_subgroups(v));
+        let targets = TARGETS.iter().filter(|target| !subgroups || !WITHOUT_SUBGROUPS.contains(&target.suffix));
+        targets.filter_map(|target| translate(target).err().map(|e| format!("{}: {e}", target.name))).collect()
     });
 }
 
@@ -214,8 +235,11 @@ fn every_kernel_keeps_within_the_limits_that_every_adapter_grants() {
 fn the_table_and_the_modules_have_the_same_entry_points() {
     let (mut listed, mut written) = (BTreeSet::new(), BTreeSet::new());
     for kernel in kernels::all() {
-        let own: BTreeSet<_> =
-            Shader::all(&kernel.wgsl(&kernels::formulas())).unwrap_or_default().iter().map(|shader| shader.entry().name.clone()).collect();
+        let own: BTreeSet<_> = Shader::all(&kernel.wgsl(&kernels::formulas()), Capabilities::SUBGROUP)
+            .unwrap_or_default()
+            .iter()
+            .map(|shader| shader.entry().name.clone())
+            .collect();
         for entry in kernel.entries() {
             assert!(own.contains(&entry), "{}: its WGSL has no entry point `{entry}`: it has {own:?}", kernel.name);
             assert!(listed.insert(entry.clone()), "{}: the entry point `{entry}` is listed twice", kernel.name);
@@ -229,11 +253,8 @@ fn the_table_and_the_modules_have_the_same_entry_points() {
 #[test]
 fn uniforms_have_the_same_fields_in_rust_and_in_wgsl() {
     for kernel in kernels::all() {
-        for shader in Shader::all(&kernel.wgsl(&kernels::formulas())).unwrap_or_default() {
+        for shader in Shader::of(kernel).unwrap_or_default() {
             let entry = shader.entry().name.clone();
-            if !kernel.entries().contains(&entry) {
-                continue;
-            }
             let uniform = shader.globals().find(|global| global.space == AddressSpace::Uniform);
             let uniform = uniform.unwrap_or_else(|| panic!("{entry} reads no uniform"));
             let naga::TypeInner::Struct { members, .. } = &shader.module.types[uniform.ty].inner else {
@@ -267,12 +288,15 @@ fn a_kernel_beyond_the_limits_is_found_out() {
             buffers(declared),
             touch(used)
         );
-        Shader::all(&wgsl).and_then(|shaders| shaders[0].excesses()).expect("valid WGSL")
+        Shader::all(&wgsl, Capabilities::empty()).and_then(|shaders| shaders[0].excesses()).expect("valid WGSL")
     };
     assert_eq!(shader(9, 8, "16, 16", 1024), [""; 0], "a buffer that is declared and not used counts for nothing");
     assert_eq!(shader(9, 9, "256", 1), ["9 storage buffers (at most 8)"]);
     assert_eq!(shader(1, 1, "16, 17", 1), ["workgroups of [16, 17, 1] (at most 256 in all and [256, 256, 64] each)"]);
     assert_eq!(shader(1, 1, "1, 1, 65", 1), ["workgroups of [1, 1, 65] (at most 256 in all and [256, 256, 64] each)"]);
     assert_eq!(shader(1, 1, "64", 1025), ["16400 bytes of workgroup memory (at most 16384)"]);
-    assert!(Shader::all("enable f16; @compute @workgroup_size(1) fn main() { var x = 1.0h; }").is_err(), "f16 is not in every adapter");
+    assert!(
+        Shader::all("enable f16; @compute @workgroup_size(1) fn main() { var x = 1.0h; }", Capabilities::empty()).is_err(),
+        "f16 is not in every adapter"
+    );
 }

@@ -133,6 +133,9 @@ impl Dense {
             shape(16, 9, 512, 7, 1),
             shape(257, 129, 5, 1000, 1),
             shape(65_537, 65_535, 2, 3, 1),
+            // several of the largest tiles, with edges and without
+            shape(150, 129, 70, 133, 3),
+            shape(256, 256, 32, 256, 1),
         ]
     }
 

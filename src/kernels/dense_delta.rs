@@ -1,10 +1,10 @@
 //! The error behind a dense layer: `g[m, r, k] = ( Σₙ δ[m, r, n] · W[m, n, k] ) · σ'(z[m, r, k])`, σ that of the layer before.
 
 use crate::formula::Uses;
-use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Suits, Tolerance, Variant};
+use crate::kernel::{Args, Case, CaseData, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
-use crate::kernels::template;
+use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
@@ -35,14 +35,22 @@ impl Kernel for DenseDelta {
     const NAME: &'static str = "dense_delta";
     const USES: Uses = Uses::Activations;
     const VARIANTS: &'static [Variant] = &[
-        Variant { entry: "dense_delta_4x4", tile: [4, 4], suits: Suits::Any },
-        Variant { entry: "dense_delta_8x8", tile: [8, 8], suits: Suits::Any },
-        Variant { entry: "dense_delta_8x16", tile: [16, 8], suits: Suits::Software },
+        Variant { entry: "dense_delta_4x4", tile: [4, 4], family: Family::Direct },
+        Variant { entry: "dense_delta_8x8", tile: [8, 8], family: Family::Direct },
+        Variant { entry: "dense_delta_8x16", tile: [16, 8], family: Family::Software },
+        Variant { entry: "dense_delta_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
+        Variant { entry: "dense_delta_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
+        Variant { entry: "dense_delta_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
+        Variant { entry: "dense_delta_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 
     fn wgsl() -> String {
-        let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
-        template::expand(include_str!("../../shaders/dense_delta.wgsl"), &tiles)
+        Self::wgsl_of(Self::VARIANTS)
+    }
+
+    fn wgsl_of(variants: &[Variant]) -> String {
+        let operands = Operands { left: Lies::Along, right: Lies::Across, sums: false };
+        template::dense(Self::NAME, include_str!("../../shaders/dense_delta.wgsl"), variants, operands)
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -50,7 +58,7 @@ impl Kernel for DenseDelta {
     }
 
     fn loops(&self) -> u64 {
-        self.outputs4.into()
+        template::loops(self.outputs4)
     }
 
     fn flops(&self) -> u64 {
@@ -77,7 +85,8 @@ impl Kernel for DenseDelta {
         let mut all = Vec::new();
         for (i, dense) in Dense::shapes().into_iter().enumerate() {
             let mut inputs = Inputs::new(100 + i);
-            let kind = i as u32 % activation::TABLE.len() as u32;
+            let row = i % activation::TABLE.len();
+            let (kind, formulas) = activation::beside_another(row);
             let delta = DenseDelta {
                 rows: dense.rows as u32,
                 inputs4: dense.inputs.div_ceil(4) as u32,
@@ -90,10 +99,10 @@ impl Kernel for DenseDelta {
             };
             let rows = dense.members * dense.rows;
             let CaseData::F32(source) = inputs.rows(rows, dense.inputs) else { unreachable!("rows are numbers") };
-            let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
+            let name = format!("{} {}", dense.name(), activation::TABLE[row].name);
             all.push(
                 cases::case(&delta, name, dense.members, &[dense.rows, dense.live, dense.rows])
-                    .with(&activation::all())
+                    .with(&formulas)
                     .arg("delta", inputs.rows(rows, dense.outputs))
                     .arg("params", dense.params(&mut inputs))
                     .arg("source", CaseData::F32(source))

@@ -1,10 +1,10 @@
 //! A dense layer forward: `a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )`.
 
 use crate::formula::Uses;
-use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
+use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
-use crate::kernels::template;
+use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
@@ -39,14 +39,22 @@ impl Kernel for DenseForward {
     const NAME: &'static str = "dense_forward";
     const USES: Uses = Uses::Activations;
     const VARIANTS: &'static [Variant] = &[
-        Variant { entry: "dense_forward_4x4", tile: [4, 4], suits: Suits::Any },
-        Variant { entry: "dense_forward_8x8", tile: [8, 8], suits: Suits::Any },
-        Variant { entry: "dense_forward_8x16", tile: [16, 8], suits: Suits::Software },
+        Variant { entry: "dense_forward_4x4", tile: [4, 4], family: Family::Direct },
+        Variant { entry: "dense_forward_8x8", tile: [8, 8], family: Family::Direct },
+        Variant { entry: "dense_forward_8x16", tile: [16, 8], family: Family::Software },
+        Variant { entry: "dense_forward_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
+        Variant { entry: "dense_forward_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
+        Variant { entry: "dense_forward_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
+        Variant { entry: "dense_forward_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 
     fn wgsl() -> String {
-        let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
-        template::expand(include_str!("../../shaders/dense_forward.wgsl"), &tiles)
+        Self::wgsl_of(Self::VARIANTS)
+    }
+
+    fn wgsl_of(variants: &[Variant]) -> String {
+        let operands = Operands { left: Lies::Along, right: Lies::Along, sums: false };
+        template::dense(Self::NAME, include_str!("../../shaders/dense_forward.wgsl"), variants, operands)
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -54,7 +62,7 @@ impl Kernel for DenseForward {
     }
 
     fn loops(&self) -> u64 {
-        self.inputs4.into()
+        template::loops(self.inputs4)
     }
 
     fn flops(&self) -> u64 {
@@ -86,7 +94,8 @@ impl Kernel for DenseForward {
         let mut all = Vec::new();
         for (i, dense) in Dense::shapes().into_iter().enumerate() {
             let mut inputs = Inputs::new(i);
-            let kind = i as u32 % activation::TABLE.len() as u32;
+            let row = i % activation::TABLE.len();
+            let (kind, formulas) = activation::beside_another(row);
             let forward = DenseForward {
                 rows: dense.rows as u32,
                 inputs4: dense.inputs.div_ceil(4) as u32,
@@ -100,14 +109,14 @@ impl Kernel for DenseForward {
                 kind,
             };
             let plain = DenseForward { kind: 0, ..forward };
-            let name = format!("{} {}", dense.name(), activation::TABLE[kind as usize].name);
+            let name = format!("{} {}", dense.name(), activation::TABLE[row].name);
             all.push(
                 cases::case(&forward, name, dense.members, &[dense.rows, dense.live, dense.rows])
-                    .with(&activation::all())
+                    .with(&formulas)
                     .arg("x", inputs.rows(dense.members * dense.rows, dense.inputs))
                     .arg("params", dense.params(&mut inputs))
                     .arg("a", cases::poison(dense.members * dense.rows * dense.outputs.next_multiple_of(4)))
-                    .within(Tolerance::ulp(24.0, activation::TABLE[kind as usize].floor.max(1e-7)))
+                    .within(Tolerance::ulp(24.0, activation::TABLE[row].floor.max(1e-7)))
                     .dot(dense.inputs + 1, &plain),
             );
         }

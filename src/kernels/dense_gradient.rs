@@ -1,8 +1,8 @@
 //! The gradients of a dense layer: `∂C/∂W[m, n, k] = Σᵣ δ[m, r, n] · x[m, r, k]`, `∂C/∂b[m, n] = Σᵣ δ[m, r, n]`.
 
-use crate::kernel::{Args, Case, Kernel, Real, Step, Suits, Tolerance, Variant};
+use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::cases::{self, Dense, Inputs};
-use crate::kernels::template;
+use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
@@ -34,14 +34,22 @@ params! {
 impl Kernel for DenseGradient {
     const NAME: &'static str = "dense_gradient";
     const VARIANTS: &'static [Variant] = &[
-        Variant { entry: "dense_gradient_4x4", tile: [4, 4], suits: Suits::Any },
-        Variant { entry: "dense_gradient_8x8", tile: [8, 8], suits: Suits::Any },
-        Variant { entry: "dense_gradient_8x16", tile: [16, 8], suits: Suits::Software },
+        Variant { entry: "dense_gradient_4x4", tile: [4, 4], family: Family::Direct },
+        Variant { entry: "dense_gradient_8x8", tile: [8, 8], family: Family::Direct },
+        Variant { entry: "dense_gradient_8x16", tile: [16, 8], family: Family::Software },
+        Variant { entry: "dense_gradient_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
+        Variant { entry: "dense_gradient_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
+        Variant { entry: "dense_gradient_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
+        Variant { entry: "dense_gradient_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
     ];
 
     fn wgsl() -> String {
-        let tiles = Self::VARIANTS.iter().map(|v| v.tile).collect::<Vec<_>>();
-        template::expand(include_str!("../../shaders/dense_gradient.wgsl"), &tiles)
+        Self::wgsl_of(Self::VARIANTS)
+    }
+
+    fn wgsl_of(variants: &[Variant]) -> String {
+        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true };
+        template::dense(Self::NAME, include_str!("../../shaders/dense_gradient.wgsl"), variants, operands)
     }
 
     fn grid(&self) -> [u32; 3] {

@@ -1,29 +1,113 @@
 //! Unrolls the register tiles of a WGSL template: WGSL has no arrays in registers, so every accumulator is a variable of its own.
 
+use crate::kernel::{Family, Variant};
+
+/// Which way an operand of a matrix product lies in memory, as `shaders/dense_shared.wgsl` calls it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lies {
+    /// A row of it is a row of the tile: neighbours in memory are neighbours along k.
+    Along,
+    /// A row of it is one k: neighbours in memory are neighbours across the tile.
+    Across,
+}
+
+/// What the tiles of many invocations ask of a product.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operands {
+    /// How the left operand lies.
+    pub(crate) left: Lies,
+    /// How the right operand lies.
+    pub(crate) right: Lies,
+    /// Whether the sums of the left operand over k are wanted too.
+    pub(crate) sums: bool,
+}
+
+/// The WGSL of a matrix product: the kernel's own file with the direct tiles unrolled, behind it those of many invocations.
+pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Operands) -> String {
+    let mut out = expand(text, variants.iter().filter(|v| matches!(v.family, Family::Direct | Family::Software)));
+    let lies = |lies| match lies {
+        Lies::Along => "along",
+        Lies::Across => "across",
+    };
+    let templates: [(&str, fn(&&Variant) -> bool); 2] = [
+        (include_str!("../../shaders/dense_shared.wgsl"), |v| matches!(v.family, Family::Shared(_))),
+        (include_str!("../../shaders/dense_subgroup.wgsl"), |v| matches!(v.family, Family::Subgroup(_))),
+    ];
+    for (text, of_family) in templates {
+        if variants.iter().any(|v| of_family(&v)) {
+            let lines = text.lines().filter(|line| operands.sums || !line.trim_start().starts_with("?sums "));
+            let text: String = lines.map(|line| line.replacen("?sums ", "", 1) + "\n").collect();
+            let text = text.replace("NAME", name).replace("LEFT", lies(operands.left)).replace("RIGHT", lies(operands.right));
+            out += &expand(&text, variants.iter().filter(of_family));
+        }
+    }
+    out
+}
+
 /// Fills in a template for the tiles of `variants`: between the lines `// tile begin` and `// tile end` the text is written once a
 /// tile, `ROWS` and `COLS` standing for its size; a line with `{i}` is repeated for each row, `{j}` for each column, `{h}` for each
-/// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`.
-pub(crate) fn expand(text: &str, tiles: &[[u32; 2]]) -> String {
+/// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`. Lines
+/// between `// four begin` and `// four end` are written four times, `{k}` standing for the turn.
+///
+/// Of a shared tile, `HIGH` and `WIDE` are the rows and columns of the workgroup, `BOTH` their sum, `DOWN` and `ACROSS` its invocations.
+/// Of a subgroup, `LANES` is the size; its groups of four rows are dealt out to the lanes: group `{h}` is number `{h/}` of lane `{h%}`, and
+/// a line with `{t}` is repeated for each number.
+fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>) -> String {
     let (head, rest) = text.split_once("// tile begin\n").expect("a tile begins");
     let (body, tail) = rest.split_once("// tile end\n").expect("a tile ends");
     let mut out = head.to_string();
-    for &[cols, rows] in tiles {
-        for line in body.lines() {
-            for line in repeat(line, rows, cols) {
-                out.push_str(&line.replace("ROWS", &rows.to_string()).replace("COLS", &cols.to_string()));
-                out.push('\n');
+    for &Variant { tile: [cols, rows], family, .. } in variants {
+        let (mut holes, mut lanes) = (vec![("ROWS", rows), ("COLS", cols)], (rows / 4).max(1));
+        match family {
+            Family::Shared([wide, high]) => {
+                holes.extend([("HIGH", high), ("WIDE", wide), ("BOTH", high + wide), ("DOWN", high / rows), ("ACROSS", wide / cols)]);
             }
+            Family::Subgroup(size) => {
+                lanes = size;
+                holes.push(("LANES", size));
+            }
+            Family::Direct | Family::Software => {}
+        }
+        for line in four_times(body).iter().flat_map(|line| repeat(line, [rows, cols], lanes)) {
+            let line = holes.iter().fold(line, |line, (hole, n)| line.replace(hole, &n.to_string()));
+            out.push_str(&line);
+            out.push('\n');
         }
     }
     out + tail
 }
 
-fn repeat(line: &str, rows: u32, cols: u32) -> Vec<String> {
+/// How often an invocation loops over so many groups of four k, whichever variant it is of: the direct tiles once a group, the shared
+/// ones once a group and once more for four of them.
+pub(crate) fn loops(terms4: u32) -> u64 {
+    u64::from(terms4.next_multiple_of(4)) + u64::from(terms4.div_ceil(4))
+}
+
+fn four_times(body: &str) -> Vec<String> {
+    let (mut lines, mut block) = (Vec::new(), None);
+    for line in body.lines() {
+        match (line.trim(), &mut block) {
+            ("// four begin", _) => block = Some(Vec::new()),
+            ("// four end", Some(inside)) => {
+                (0..4).for_each(|k| lines.extend(inside.iter().map(|line: &&str| line.replace("{k}", &k.to_string()))));
+                block = None;
+            }
+            (_, Some(inside)) => inside.push(line),
+            (_, None) => lines.push(line.to_string()),
+        }
+    }
+    lines
+}
+
+fn repeat(line: &str, [rows, cols]: [u32; 2], lanes: u32) -> Vec<String> {
     let mut lines = vec![line.to_string()];
-    for (mark, count) in [("{i}", rows), ("{h}", rows / 4), ("{j}", cols), ("{q}", cols / 4)] {
+    for (mark, count) in [("{i}", rows), ("{h}", rows / 4), ("{t}", rows / 4 / lanes), ("{j}", cols), ("{q}", cols / 4)] {
         if line.contains(mark) {
             let fill = |line: &String, n: u32| {
                 let mut line = line.replace(mark, &n.to_string());
+                if mark == "{h}" {
+                    line = line.replace("{h/}", &(n / lanes).to_string()).replace("{h%}", &(n % lanes).to_string());
+                }
                 if mark == "{q}" {
                     for k in 0..4 {
                         line = line.replace(&format!("{{q{k}}}"), &(4 * n + k).to_string());
@@ -41,10 +125,48 @@ fn repeat(line: &str, rows: u32, cols: u32) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn variant(tile: [u32; 2], family: Family) -> Variant {
+        Variant { entry: "f", tile, family }
+    }
+
     #[test]
     fn a_line_is_repeated_for_every_row_and_column_it_names() {
         let text = "head\n// tile begin\nfn f_ROWSxCOLS\nlet x{i};\ns{i}_{q} = v{q1};\n// tile end\ntail\n";
         let wanted = "head\nfn f_2x4\nlet x0;\nlet x1;\ns0_0 = v1;\ns1_0 = v1;\ntail\n";
-        assert_eq!(expand(text, &[[4, 2]]), wanted);
+        assert_eq!(expand(text, [variant([4, 2], Family::Direct)].iter()), wanted);
+    }
+
+    #[test]
+    fn lines_between_four_begin_and_four_end_are_written_four_times_in_their_order() {
+        let text = "// tile begin\n  // four begin\na{k}_{h}\nb{k}\n  // four end\nc\n// tile end\n";
+        let wanted = "a0_0\na0_1\nb0\na1_0\na1_1\nb1\na2_0\na2_1\nb2\na3_0\na3_1\nb3\nc\n";
+        assert_eq!(expand(text, [variant([4, 8], Family::Direct)].iter()), wanted);
+    }
+
+    #[test]
+    fn a_shared_tile_knows_its_workgroup() {
+        let text = "// tile begin\nHIGHxWIDE BOTH ACROSSxDOWN\n// tile end\n";
+        let shared = [variant([4, 8], Family::Shared([64, 128]))];
+        assert_eq!(expand(text, shared.iter()), "128x64 192 16x16\n");
+    }
+
+    #[test]
+    fn the_rows_of_a_subgroup_are_dealt_out_to_its_lanes() {
+        let text = "// tile begin\nl{t}\ns{h} = l{h/} of {h%} in LANES\n// tile end\n";
+        let wanted = "l0\nl1\ns0 = l0 of 0 in 2\ns1 = l0 of 1 in 2\ns2 = l1 of 0 in 2\ns3 = l1 of 1 in 2\n";
+        assert_eq!(expand(text, [variant([4, 16], Family::Subgroup(2))].iter()), wanted);
+    }
+
+    #[test]
+    fn a_shared_tile_has_as_many_invocations_as_blocks_to_bring() {
+        for kernel in crate::kernels::all() {
+            for Variant { entry, tile: [cols, rows], family } in kernel.variants {
+                if let Family::Shared([wide, high]) = family {
+                    assert_eq!((wide / cols) * (high / rows), wide + high, "{entry}");
+                    // the exclusive or stays within the operand's own part of the memory, and within the invocations' tiles
+                    assert!([wide / 4, high / 4, wide / cols, high / rows].iter().all(|n| n % 8 == 0), "{entry}");
+                }
+            }
+        }
     }
 }

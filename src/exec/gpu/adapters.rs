@@ -1,10 +1,11 @@
 //! Adapters: which there are, which one is taken, and what it can hold.
 
 use super::Extras;
+use super::choose::{Adapter, choose};
 use super::pipeline::Pipelines;
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
-use crate::kernel::{Suits, Variant};
+use crate::kernel::Variant;
 use crate::plan::Dispatch;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,13 +89,12 @@ impl Context {
 
     /// Whether the device can run a variant of a kernel.
     pub(crate) fn runs(&self, variant: &Variant) -> bool {
-        variant.suits == Suits::Any || (variant.suits == Suits::Software) == (self.info.kind == DeviceType::Software)
+        Adapter::from(self).runs(variant)
     }
 
     /// The variant of its kernel that this adapter runs for a dispatch.
     pub(crate) fn variant(&self, dispatch: &Dispatch) -> &'static Variant {
-        let kernel = dispatch.kernel;
-        dispatch.variant.unwrap_or_else(|| super::pipeline::choose(kernel, (kernel.grid)(&dispatch.words), self.info.kind))
+        dispatch.variant.unwrap_or_else(|| choose(dispatch.kernel, &dispatch.words, self.into()))
     }
 
     /// How many steps of so many operations go into one submission.

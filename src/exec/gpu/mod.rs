@@ -1,6 +1,7 @@
 //! The GPU executor: the same list of dispatches, bound once, replayed. The only place that names wgpu.
 
 mod adapters;
+mod choose;
 mod clock;
 mod extras;
 mod pipeline;

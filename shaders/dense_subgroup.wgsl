@@ -1,0 +1,38 @@
+// C[i, j] = Σₖ L[i, k] · R[k, j] by a subgroup of LANES: ROWS rows, of which each lane makes COLS columns. The operands are those of
+// dense_shared.wgsl: each lane loads its own columns of R and its share of L, which the others get by a shuffle, without memory. For
+// software drivers, to which a load costs twenty times what a sum does, and a shuffle from a lane that is known no more than a sum.
+// tile begin
+@compute @workgroup_size(LANES)
+fn NAME_subgroup_LANES(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+    let live = current_step(group.z).rows;
+    let i4 = group.y * (ROWSu / 4u);
+    let j4 = group.x * (LANESu * COLSu / 4u) + lane;
+    let count = terms4(live, 4u * i4);
+    var x{h}_{q} = vec4<f32>();
+    var y{h}_{q} = vec4<f32>();
+    var z{h}_{q} = vec4<f32>();
+    var w{h}_{q} = vec4<f32>();
+    ?sums var own{t} = vec4<f32>();
+    for (var k4 = 0u; k4 < count; k4 += 1u) {
+        let l{t} = left(group.z, live, i4 + lane + {t}u * LANESu, k4);
+        let r{q} = right(group.z, live, j4 + {q}u * LANESu, k4);
+        // four begin
+        {
+            let s{h} = subgroupShuffle(l{h/}[{k}], {h%}u);
+            x{h}_{q} += s{h}.x * r{q}[{k}];
+            y{h}_{q} += s{h}.y * r{q}[{k}];
+            z{h}_{q} += s{h}.z * r{q}[{k}];
+            w{h}_{q} += s{h}.w * r{q}[{k}];
+        }
+        // four end
+        ?sums own{t} += l{t}[0] + l{t}[1] + l{t}[2] + l{t}[3];
+    }
+    store(group.z, live, 4u * i4 + 4u * {h}u, j4 + {q}u * LANESu, x{h}_{q});
+    store(group.z, live, 4u * i4 + 4u * {h}u + 1u, j4 + {q}u * LANESu, y{h}_{q});
+    store(group.z, live, 4u * i4 + 4u * {h}u + 2u, j4 + {q}u * LANESu, z{h}_{q});
+    store(group.z, live, 4u * i4 + 4u * {h}u + 3u, j4 + {q}u * LANESu, w{h}_{q});
+    // Σₖ L rides along
+    ?sums if group.x == 0u { store_sums(group.z, i4 + lane + {t}u * LANESu, own{t}); }
+}
+
+// tile end

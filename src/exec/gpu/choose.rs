@@ -1,0 +1,129 @@
+//! Which variant of a kernel runs: the one place where that is decided.
+
+use super::Context;
+use crate::exec::DeviceType;
+use crate::kernel::{Family, KernelInfo, Variant};
+
+/// So many invocations keep a real GPU busy: some tens of cores, each with a hundred of them to hide the waiting behind.
+const INVOCATIONS: u64 = 4096;
+/// So many workgroups do, with those of a large GPU twice over: of a hundred cores none is idle for long at the end.
+const WORKGROUPS: u64 = 200;
+/// k that shared tiles take at a time: with fewer terms there is nothing to share.
+const TERMS: u64 = 16;
+
+/// What the choice depends on besides the shape.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Adapter {
+    kind: DeviceType,
+    /// The size of subgroups, where there are any and all have the same.
+    lanes: Option<u32>,
+}
+
+impl From<&Context> for Adapter {
+    fn from(context: &Context) -> Self {
+        let lanes = context.extras().subgroups().and_then(|[min, max]| (min == max).then_some(max));
+        Adapter { kind: context.info().kind, lanes }
+    }
+}
+
+impl Adapter {
+    /// Whether it can run a variant.
+    pub(super) fn runs(self, variant: &Variant) -> bool {
+        match variant.family {
+            Family::Subgroup(lanes) => self.lanes == Some(lanes),
+            Family::Direct | Family::Software | Family::Shared(_) => true,
+        }
+    }
+}
+
+/// The variant of a kernel for a uniform and an adapter: by shape, never by timing, and not by how many members there are, so that
+/// a member's numbers do not depend on its neighbours.
+///
+/// A software driver runs a workgroup as a loop on one core, and pays for every load: a subgroup that shares what it loads is best, and
+/// where there is none of the right size the largest register tile. A real GPU wants its operands through workgroup memory, in the largest tile that still leaves enough workgroups to fill it and does not hang
+/// far over the edges of the matrix. Sums of a few terms it takes straight from memory.
+pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: Adapter) -> &'static Variant {
+    let grid = (kernel.grid)(words);
+    let covered = |tile: [u32; 2]| u64::from(grid[0].div_ceil(tile[0])) * u64::from(grid[1].div_ceil(tile[1]));
+    let area = |tile: [u32; 2]| u64::from(tile[0]) * u64::from(tile[1]);
+    let of = |wanted: fn(&Family) -> bool| kernel.variants.iter().filter(move |v| wanted(&v.family));
+
+    let direct = || of(|family| *family == Family::Direct);
+    if adapter.kind == DeviceType::Software {
+        let sharing = of(|family| matches!(family, Family::Subgroup(_))).find(|v| adapter.runs(v));
+        let largest = || of(|family| matches!(family, Family::Direct | Family::Software)).max_by_key(|v| area(v.tile));
+        return sharing.or_else(largest).expect("every kernel has a direct variant");
+    }
+    let terms = (kernel.flops)(words) / (2 * grid.iter().map(|&n| u64::from(n)).product::<u64>()).max(1);
+    let shared = || kernel.variants.iter().filter_map(|v| if let Family::Shared(block) = v.family { Some((v, block)) } else { None });
+    if let Some((least, small)) = shared().min_by_key(|(_, block)| area(*block)).filter(|_| terms >= TERMS) {
+        let cost = |block: [u32; 2]| covered(block) * area(block);
+        let filling = shared().filter(|(_, block)| covered(*block) >= WORKGROUPS && 4 * cost(*block) <= 5 * cost(small));
+        return filling.max_by_key(|(_, block)| area(*block)).map_or(least, |(v, _)| v);
+    }
+    let filling = direct().filter(|v| covered(v.tile) >= INVOCATIONS).max_by_key(|v| area(v.tile));
+    filling.or_else(|| direct().min_by_key(|v| area(v.tile))).expect("every kernel has a direct variant")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Params as _;
+    use crate::kernels::dense_delta::DenseDelta;
+    use crate::kernels::dense_forward::DenseForward;
+    use crate::kernels::dense_gradient::DenseGradient;
+    use crate::kernels::named;
+
+    /// What runs forward, for δ and for the weight gradient of a layer.
+    fn chosen(adapter: Adapter, rows: u32, inputs: u32, outputs: u32, members: u32) -> [&'static str; 3] {
+        let (inputs4, outputs4) = (inputs.div_ceil(4), outputs.div_ceil(4));
+        let (arena4, weight4, bias4, has_bias) = (outputs * inputs4 + outputs4, 0, outputs * inputs4, 1);
+        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias, kind: 0 };
+        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4, kind: 0 };
+        let gradient = DenseGradient { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias };
+        [("dense_forward", forward.words()), ("dense_delta", delta.words()), ("dense_gradient", gradient.words())].map(|(name, words)| {
+            let entry = choose(named(name).unwrap(), &words, adapter).entry;
+            entry.strip_prefix(name).unwrap().trim_start_matches('_')
+        })
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_matrix_product_runs_in_the_tile_of_its_shape_and_adapter() {
+        use DeviceType::{Discrete, Integrated, Software};
+        let of = |kind| Adapter { kind, lanes: None };
+        let lanes = |lanes| Adapter { kind: Software, lanes: Some(lanes) };
+        for (adapter, [rows, inputs, outputs], wanted) in [
+            // a software driver: by the subgroup, or else the largest register tile
+            (lanes(8),       [32, 64, 10],       ["subgroup_8", "subgroup_8", "subgroup_8"]),
+            (lanes(8),       [1024, 784, 256],   ["subgroup_8", "subgroup_8", "subgroup_8"]),
+            (lanes(16),      [1024, 784, 256],   ["8x16", "8x16", "8x16"]),
+            (of(Software),   [1024, 784, 256],   ["8x16", "8x16", "8x16"]),
+            // small layers leave most of a GPU idle in any larger tile
+            (of(Discrete),   [32, 784, 256],     ["shared_32x32", "shared_32x32", "shared_32x32"]),
+            (of(Integrated), [128, 784, 256],    ["shared_32x32", "shared_32x32", "shared_32x32"]),
+            // 16·16 tiles of 64 rows and columns are 256 workgroups; 8·8 of 128 are 64
+            (of(Discrete),   [1024, 1024, 1024], ["shared_64x64", "shared_64x64", "shared_64x64"]),
+            (of(Integrated), [4096, 4096, 4096], ["shared_128x128", "shared_128x128", "shared_128x128"]),
+            // 10 columns hang over the edge of any tile, and least over that of the smallest; sums of 12 terms have nothing to share
+            (of(Discrete),   [65_536, 256, 10],  ["shared_32x32", "8x8", "shared_32x32"]),
+            // sums of two terms have nothing to share
+            (of(Discrete),   [1024, 2, 1024],    ["8x8", "shared_32x32", "shared_32x32"]),
+            (of(Discrete),   [8, 2, 16],         ["4x4", "shared_32x32", "4x4"]),
+        ] {
+            assert_eq!(chosen(adapter, rows, inputs, outputs, 1), wanted, "{adapter:?}, {rows} rows, {inputs} → {outputs}");
+            assert_eq!(chosen(adapter, rows, inputs, outputs, 64), wanted, "members are of no account");
+        }
+    }
+
+    #[test]
+    fn every_kernel_has_a_variant_for_every_kind_of_adapter() {
+        for kernel in crate::kernels::all() {
+            let case = (kernel.cases)().swap_remove(0);
+            for kind in [DeviceType::Discrete, DeviceType::Integrated, DeviceType::Virtual, DeviceType::Other, DeviceType::Software] {
+                let entry = choose(kernel, &case.words, Adapter { kind, lanes: Some(8) }).entry;
+                assert!(kernel.entries().iter().any(|own| own == entry), "{kernel:?} has no `{entry}`");
+            }
+        }
+    }
+}
