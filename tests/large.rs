@@ -66,7 +66,7 @@ fn resident_sharded_and_streamed_data_give_the_same_bits() {
         for device in devices() {
             let run = |device: &OpenDevice| {
                 let mut training = trainer.clone().build_on(device.clone()).unwrap();
-                let report = training.fit(&train, &valid, Stop::after(3)).unwrap();
+                let report = training.fit(&train, &valid, Stop::after(2)).unwrap();
                 let predicted: Vec<u32> = training.predict(1, &valid).unwrap().into_iter().map(f32::to_bits).collect();
                 (traces(&report), predicted)
             };
