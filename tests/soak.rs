@@ -1,5 +1,4 @@
 //! A short soak: memory is flat over thousands of steps, on the host and on each device. `cargo bench --bench soak` is the long one.
-#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 use gradus::train::{Event, Stop};
 use gradus::{Clip, Dataset, Loss, Model, Trainer};

@@ -29,16 +29,16 @@ pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Oper
         Lies::Along => "along",
         Lies::Across => "across",
     };
-    let templates: [(&str, fn(&&Variant) -> bool); 2] = [
-        (include_str!("../../shaders/dense_shared.wgsl"), |v| matches!(v.family, Family::Shared(_))),
-        (include_str!("../../shaders/dense_subgroup.wgsl"), |v| matches!(v.family, Family::Subgroup(_))),
-    ];
-    for (text, of_family) in templates {
-        if variants.iter().any(|v| of_family(&v)) {
+    let shared: Vec<&Variant> = variants.iter().filter(|v| matches!(v.family, Family::Shared(_))).collect();
+    let subgroup: Vec<&Variant> = variants.iter().filter(|v| matches!(v.family, Family::Subgroup(_))).collect();
+    for (text, variants) in
+        [(include_str!("../../shaders/dense_shared.wgsl"), shared), (include_str!("../../shaders/dense_subgroup.wgsl"), subgroup)]
+    {
+        if !variants.is_empty() {
             let lines = text.lines().filter(|line| operands.sums || !line.trim_start().starts_with("?sums "));
             let text: String = lines.map(|line| line.replacen("?sums ", "", 1) + "\n").collect();
             let text = text.replace("NAME", name).replace("LEFT", lies(operands.left)).replace("RIGHT", lies(operands.right));
-            out += &expand(&text, variants.iter().filter(of_family));
+            out += &expand(&text, variants.into_iter());
         }
     }
     out

@@ -303,7 +303,7 @@ impl<T: Real, R: Rule> WithSimd for Update<'_, T, R> {
                 w = std::array::from_fn(|i| w[i] - frame.of.lr * frame.decoupled * d[i] * w[i]);
             }
             let [mut a, mut b] = [[T::zero(); LANES]; 2];
-            if R::STATES.len() > 0 {
+            if !R::STATES.is_empty() {
                 a = first[n];
             }
             if R::STATES.len() > 1 {
@@ -313,7 +313,7 @@ impl<T: Real, R: Rule> WithSimd for Update<'_, T, R> {
                 w[i] = R::step(&frame.of, g[i], w[i], &mut a[i], &mut b[i]);
             }
             *params = w;
-            if R::STATES.len() > 0 {
+            if !R::STATES.is_empty() {
                 first[n] = a;
             }
             if R::STATES.len() > 1 {

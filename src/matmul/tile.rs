@@ -190,14 +190,14 @@ impl Tile<'_> {
     fn run<S: Simd, A: Left, const M: usize, const N: usize>(self, simd: S, a: A, row: usize, depth: usize, c: &mut [f32], stride: usize) {
         let a = a.cut::<M>(row, depth);
         let lanes = S::F32_LANES;
+        // of the last vector, what is within the columns that there are
+        let cells = |row: usize, vector: usize| {
+            let [from, to] = [vector, vector + 1].map(|vector| row * stride + (vector * lanes).min(self.width));
+            from..to
+        };
         let mut sums = [[simd.splat_f32s(0.0); N]; M];
         if self.adds {
-            for row in 0..M {
-                for vector in 0..N {
-                    sums[row][vector] = simd
-                        .partial_load_f32s(&c[row * stride..][(vector * lanes).min(self.width)..((vector + 1) * lanes).min(self.width)]);
-                }
-            }
+            sums = std::array::from_fn(|row| std::array::from_fn(|vector| simd.partial_load_f32s(&c[cells(row, vector)])));
         }
         for k in 0..depth {
             let (b, _) = S::as_simd_f32s(&self.b[k * self.step..][..N * lanes]);
@@ -209,10 +209,9 @@ impl Tile<'_> {
                 }
             }
         }
-        for row in 0..M {
-            for vector in 0..N {
-                let (from, to) = ((vector * lanes).min(self.width), ((vector + 1) * lanes).min(self.width));
-                simd.partial_store_f32s(&mut c[row * stride..][from..to], sums[row][vector]);
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().enumerate() {
+                simd.partial_store_f32s(&mut c[cells(row, vector)], sum);
             }
         }
     }
