@@ -106,8 +106,9 @@ impl Profile {
             match time.timed {
                 Timed::Steps(steps) => others.push(StepsSpan { program: program.name, steps, start, seconds }),
                 Timed::Dispatch { number, entry, writes } => {
-                    let place = programs.iter().position(|&known| known == time.program).unwrap_or_else(|| {
-                        programs.push(time.program);
+                    // what is streamed has a program for each of its buffers, all of one name
+                    let place = programs.iter().position(|&known| known == program.name).unwrap_or_else(|| {
+                        programs.push(program.name);
                         programs.len() - 1
                     });
                     let key = (place, number);
