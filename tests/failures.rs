@@ -3,14 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 use gradus::data::{CsvOptions, Features, Split, Table, Targets, Task, read_csv};
-use gradus::kernel::Real;
-use gradus::kernels::activation::Formula;
 use gradus::kernels::update;
-use gradus::loss::LossFormula;
 use gradus::model::Weights;
 use gradus::plan::{Builder, Kind};
 use gradus::train::{EarlyStopping, Member, Monitor, Stop, Training};
-use gradus::{Activation, Adam, Clip, Dataset, Device, Error, Loss, Model, Result, Schedule, Sgd, Trainer};
+use gradus::{Adam, Clip, Dataset, Device, Error, Loss, Model, Result, Schedule, Sgd, Trainer};
 
 /// Errors with all of this in its message, and with this exit code.
 fn fails<T>(what: &str, result: Result<T>, parts: &[&str], exit_code: u8) {
@@ -204,52 +201,62 @@ fn a_binding_larger_than_an_adapter_allows_is_refused_with_both_numbers() {
     }
 }
 
-/// A square in Rust, a tenth more in WGSL.
-struct TwoFaced;
-
-impl LossFormula for TwoFaced {
-    const NAME: &'static str = "two_faced";
-    const DOC: &'static str = "";
-    const WGSL: &'static str = "1.1 * (p - t) * (p - t)";
-    const WGSL_SLOPE: &'static str = "2.0 * (p - t)";
-    fn value<T: Real>(p: T, t: T, _: T) -> T {
-        (p - t).powi(2)
-    }
-    fn slope<T: Real>(p: T, t: T, _: T) -> T {
-        T::of(2.0) * (p - t)
-    }
-}
-
-/// A square whose slope in WGSL lacks the 2.
-impl Formula for TwoFaced {
-    const NAME: &'static str = "two_faced";
-    const DOC: &'static str = "";
-    const SLOPE_OF: gradus::formula::SlopeOf = gradus::formula::SlopeOf::Input;
-    const WGSL: &'static str = "z * z";
-    const WGSL_SLOPE: &'static str = "z";
-    fn value<T: Real>(z: T, _: T) -> T {
-        z * z
-    }
-    fn slope<T: Real>(z: T, _: T) -> T {
-        T::of(2.0) * z
-    }
-}
-
+/// Formulas whose WGSL is not their twin.
 #[cfg(feature = "gpu")]
-#[test]
-fn a_formula_whose_wgsl_is_not_its_twin_is_refused_on_the_device_before_the_first_step() {
-    let adapters = gradus::exec::gpu::adapters();
-    assert!(!adapters.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
-    let data = Dataset::sine(64, 3);
-    let loss = Trainer::new(Model::input(1).dense(4).tanh().dense(1), Loss::of::<TwoFaced>(None).unwrap());
-    let square = Activation::of::<TwoFaced>(None).unwrap();
-    let activation = Trainer::new(Model::input(1).dense(4).activation(square).dense(1), Loss::mse());
-    for (info, _) in adapters {
-        for (trainer, place) in [(&loss, "elementwise_loss, case two_faced"), (&activation, "activation_slope, case two_faced")] {
-            let mut training = trainer.clone().build(Device::Named(info.name.clone())).unwrap();
-            let wanted = ["`two_faced` is not the same on this device as in the reference", place, "should be"];
-            fails("a first step", training.first_step(&data).map(drop), &wanted, 2);
-            fails("a fit", training.fit(&data, &none_of(&data), Stop::after(1)), &wanted, 2);
+mod two_faced {
+    use super::{fails, none_of};
+    use gradus::kernel::Real;
+    use gradus::kernels::activation::Formula;
+    use gradus::loss::LossFormula;
+    use gradus::train::Stop;
+    use gradus::{Activation, Dataset, Device, Loss, Model, Trainer};
+
+    /// A square in Rust, a tenth more in WGSL.
+    struct TwoFaced;
+
+    impl LossFormula for TwoFaced {
+        const NAME: &'static str = "two_faced";
+        const DOC: &'static str = "";
+        const WGSL: &'static str = "1.1 * (p - t) * (p - t)";
+        const WGSL_SLOPE: &'static str = "2.0 * (p - t)";
+        fn value<T: Real>(p: T, t: T, _: T) -> T {
+            (p - t).powi(2)
+        }
+        fn slope<T: Real>(p: T, t: T, _: T) -> T {
+            T::of(2.0) * (p - t)
+        }
+    }
+
+    /// A square whose slope in WGSL lacks the 2.
+    impl Formula for TwoFaced {
+        const NAME: &'static str = "two_faced";
+        const DOC: &'static str = "";
+        const SLOPE_OF: gradus::formula::SlopeOf = gradus::formula::SlopeOf::Input;
+        const WGSL: &'static str = "z * z";
+        const WGSL_SLOPE: &'static str = "z";
+        fn value<T: Real>(z: T, _: T) -> T {
+            z * z
+        }
+        fn slope<T: Real>(z: T, _: T) -> T {
+            T::of(2.0) * z
+        }
+    }
+
+    #[test]
+    fn a_formula_whose_wgsl_is_not_its_twin_is_refused_on_the_device_before_the_first_step() {
+        let adapters = gradus::exec::gpu::adapters();
+        assert!(!adapters.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
+        let data = Dataset::sine(64, 3);
+        let loss = Trainer::new(Model::input(1).dense(4).tanh().dense(1), Loss::of::<TwoFaced>(None).unwrap());
+        let square = Activation::of::<TwoFaced>(None).unwrap();
+        let activation = Trainer::new(Model::input(1).dense(4).activation(square).dense(1), Loss::mse());
+        for (info, _) in adapters {
+            for (trainer, place) in [(&loss, "elementwise_loss, case two_faced"), (&activation, "activation_slope, case two_faced")] {
+                let mut training = trainer.clone().build(Device::Named(info.name.clone())).unwrap();
+                let wanted = ["`two_faced` is not the same on this device as in the reference", place, "should be"];
+                fails("a first step", training.first_step(&data).map(drop), &wanted, 2);
+                fails("a fit", training.fit(&data, &none_of(&data), Stop::after(1)), &wanted, 2);
+            }
         }
     }
 }

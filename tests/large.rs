@@ -1,7 +1,7 @@
 //! Large things: data larger than a binding or than the device, parameters larger than a binding, large batches; memory known before the run.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
-#![expect(clippy::print_stdout, reason = "how much memory, for `--nocapture`")]
+#![cfg_attr(feature = "gpu", expect(clippy::print_stdout, reason = "how much memory, for `--nocapture`"))]
 
 use gradus::data::{Features, Table, Targets};
 use gradus::exec::OpenDevice;
