@@ -104,6 +104,14 @@ impl<T: Twin> Cpu<T> {
         args
     }
 
+    /// Does something of a program, on the threads where it has enough to share out.
+    fn shared(&mut self, program: ProgramId, work: impl FnOnce(&mut Self) + Send) {
+        match self.threads.clone().filter(|_| self.shares[program.0]) {
+            Some(threads) => threads.run(|| work(self)),
+            None => work(self),
+        }
+    }
+
     /// The next steps of a table that was written, one after the other.
     fn steps(&mut self, program: ProgramId, steps: usize) {
         for _ in 0..steps {
@@ -192,10 +200,7 @@ impl<T: Twin> Executor for Cpu<T> {
     fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
         self.write_words(Plan::STEPS, 0, table)?;
         let steps = Step::rows_in(table, self.plan.members);
-        match self.threads.clone().filter(|_| self.shares[program.0]) {
-            Some(threads) => threads.run(|| self.steps(program, steps)),
-            None => self.steps(program, steps),
-        }
+        self.shared(program, |cpu| cpu.steps(program, steps));
         Ok(())
     }
 
@@ -209,10 +214,7 @@ impl<T: Twin> Executor for Cpu<T> {
     fn run_timed(&mut self, program: ProgramId, table: &[u32], timed: Range<usize>) -> Result<()> {
         self.write_words(Plan::STEPS, 0, table)?;
         let steps = Step::rows_in(table, self.plan.members);
-        match self.threads.clone().filter(|_| self.shares[program.0]) {
-            Some(threads) => threads.run(|| self.steps_timed(program, steps, &timed)),
-            None => self.steps_timed(program, steps, &timed),
-        }
+        self.shared(program, |cpu| cpu.steps_timed(program, steps, &timed));
         Ok(())
     }
 
