@@ -1,8 +1,8 @@
 //! Microseconds of a step at small shapes, where launching dispatches is what takes the time, and how much of it the host works:
 //! `cargo bench --bench steps -- [--device llvmpipe] [--only digits] [--steps 256] [--rounds 7] [--json]`
 //!
-//! The host's share is the time from the start of an epoch until its last step was handed over (order drawn and uploaded, tables made, steps
-//! encoded and submitted), over the whole epoch with the wait at its end. On the CPU path the host does all.
+//! The host's share is the processor's time of the thread that trains (order drawn and uploaded, tables made, steps encoded and submitted; not
+//! where it waits for the device), over the whole epoch. On the CPU path the host does all.
 #![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
 use clap::Parser;
