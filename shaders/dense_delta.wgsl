@@ -19,6 +19,9 @@ fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
 // For the tiles of many invocations: L = δ along k, R = W across it; k runs over the layer's outputs.
 fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.outputs4, row < live); }
 
+// Groups of four rows of the result that there are.
+fn high4(live: u32) -> u32 { return (live + 3u) / 4u; }
+
 fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
     if k4 >= p.outputs4 { return mat4x4<f32>(); }
     let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * i4, vec4<u32>(live - 1u));

@@ -21,6 +21,9 @@ fn store_sums(member: u32, group: u32, sum: vec4<f32>) {
 // For the tiles of many invocations: L = δᵀ and R = x, both across k, which runs over the rows of the batch.
 fn terms4(live: u32, row: u32) -> u32 { return (live + 3u) / 4u; }
 
+// Groups of four rows of the result that there are.
+fn high4(live: u32) -> u32 { return p.outputs4; }
+
 fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
     let row = vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4;
     let counts = select(vec4<f32>(), vec4<f32>(1.0), row < vec4<u32>(live));

@@ -27,10 +27,17 @@ fn NAME_subgroup_LANES(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgrou
         // four end
         ?sums own{t} += l{t}[0] + l{t}[1] + l{t}[2] + l{t}[3];
     }
-    store(group.z, live, 4u * i4 + 4u * {h}u, j4 + {q}u * LANESu, x{h}_{q});
-    store(group.z, live, 4u * i4 + 4u * {h}u + 1u, j4 + {q}u * LANESu, y{h}_{q});
-    store(group.z, live, 4u * i4 + 4u * {h}u + 2u, j4 + {q}u * LANESu, z{h}_{q});
-    store(group.z, live, 4u * i4 + 4u * {h}u + 3u, j4 + {q}u * LANESu, w{h}_{q});
+    // What becomes of a sum is much code, which a driver compiles as often as it is written: four rows are stored, and the tile moves up.
+    for (var i = i4; i < min(i4 + ROWSu / 4u, high4(live)); i += 1u) {
+        store(group.z, live, 4u * i, j4 + {q}u * LANESu, x0_{q});
+        store(group.z, live, 4u * i + 1u, j4 + {q}u * LANESu, y0_{q});
+        store(group.z, live, 4u * i + 2u, j4 + {q}u * LANESu, z0_{q});
+        store(group.z, live, 4u * i + 3u, j4 + {q}u * LANESu, w0_{q});
+        x{h}_{q} = x{h+}_{q};
+        y{h}_{q} = y{h+}_{q};
+        z{h}_{q} = z{h+}_{q};
+        w{h}_{q} = w{h+}_{q};
+    }
     // Σₖ L rides along
     ?sums if group.x == 0u { store_sums(group.z, i4 + lane + {t}u * LANESu, own{t}); }
 }

@@ -46,8 +46,8 @@ pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Oper
 
 /// Fills in a template for the tiles of `variants`: between the lines `// tile begin` and `// tile end` the text is written once a
 /// tile, `ROWS` and `COLS` standing for its size; a line with `{i}` is repeated for each row, `{j}` for each column, `{h}` for each
-/// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`. Lines
-/// between `// four begin` and `// four end` are written four times, `{k}` standing for the turn.
+/// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`, and `{h+}` is the
+/// group after `{h}`, or the last one. Lines between `// four begin` and `// four end` are written four times, `{k}` standing for the turn.
 ///
 /// Of a shared tile, `HIGH` and `WIDE` are the rows and columns of the workgroup, `BOTH` their sum, `DOWN` and `ACROSS` its invocations.
 /// Of a subgroup, `LANES` is the size; its groups of four rows are dealt out to the lanes: group `{h}` is number `{h/}` of lane `{h%}`, and
@@ -106,7 +106,10 @@ fn repeat(line: &str, [rows, cols]: [u32; 2], lanes: u32) -> Vec<String> {
             let fill = |line: &String, n: u32| {
                 let mut line = line.replace(mark, &n.to_string());
                 if mark == "{h}" {
-                    line = line.replace("{h/}", &(n / lanes).to_string()).replace("{h%}", &(n % lanes).to_string());
+                    let next = (n + 1).min(count - 1);
+                    for (mark, n) in [("{h/}", n / lanes), ("{h%}", n % lanes), ("{h+}", next)] {
+                        line = line.replace(mark, &n.to_string());
+                    }
                 }
                 if mark == "{q}" {
                     for k in 0..4 {
@@ -152,8 +155,9 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_subgroup_are_dealt_out_to_its_lanes() {
-        let text = "// tile begin\nl{t}\ns{h} = l{h/} of {h%} in LANES\n// tile end\n";
-        let wanted = "l0\nl1\ns0 = l0 of 0 in 2\ns1 = l0 of 1 in 2\ns2 = l1 of 0 in 2\ns3 = l1 of 1 in 2\n";
+        let text = "// tile begin\nl{t}\ns{h} = l{h/} of {h%} in LANES\nx{h} = x{h+}\n// tile end\n";
+        let wanted = "l0\nl1\ns0 = l0 of 0 in 2\ns1 = l0 of 1 in 2\ns2 = l1 of 0 in 2\ns3 = l1 of 1 in 2\n\
+                      x0 = x1\nx1 = x2\nx2 = x3\nx3 = x3\n";
         assert_eq!(expand(text, [variant([4, 16], Family::Subgroup(2))].iter()), wanted);
     }
 
