@@ -1,21 +1,42 @@
 //! From a model's outputs to answers: classes, their probabilities, numbers; as the loss means them.
 
-use super::run::Preprocess;
+use crate::data::{Preprocessor, Target, Value};
 use crate::error::{Error, Result};
 use crate::formula::{Link, Takes};
 use crate::loss::Loss;
 
 /// How the outputs of a row become the cells of a record.
 pub(super) struct Answers<'a> {
-    preprocess: &'a Preprocess,
+    preprocess: &'a Preprocessor,
     loss: &'a Loss,
     proba: bool,
 }
 
+/// A cell of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell {
+    /// The class that a row is taken for.
+    Class(String),
+    /// The probability of a class.
+    Share(f64),
+    /// A number.
+    Number(f32),
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cell::Class(name) => f.write_str(name),
+            Cell::Share(share) => write!(f, "{share}"),
+            Cell::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
 impl<'a> Answers<'a> {
     /// Errors when probabilities are wanted where there are none.
-    pub(super) fn new(preprocess: &'a Preprocess, loss: &'a Loss, proba: bool) -> Result<Self> {
-        if proba && preprocess.classes.is_none() {
+    pub(super) fn new(preprocess: &'a Preprocessor, loss: &'a Loss, proba: bool) -> Result<Self> {
+        if proba && !matches!(preprocess.target, Target::Classes { .. }) {
             return Err(Error::input("--proba is for classes, and this model predicts numbers: leave it out"));
         }
         if proba && loss.takes() != Takes::Classes && loss.link() != Link::Sigmoid {
@@ -29,30 +50,38 @@ impl<'a> Answers<'a> {
 
     /// The names of the cells.
     pub(super) fn header(&self) -> Vec<String> {
-        match &self.preprocess.classes {
-            Some(classes) => {
-                let shares = classes.iter().map(|class| format!("proba_{class}"));
-                std::iter::once(self.preprocess.target.clone()).chain(shares.filter(|_| self.proba)).collect()
+        match &self.preprocess.target {
+            Target::Classes { column, names } => {
+                let shares = names.iter().map(|class| format!("proba_{class}"));
+                std::iter::once(column.clone()).chain(shares.filter(|_| self.proba)).collect()
             }
-            None if self.has_deviations() => self.preprocess.values.iter().flat_map(|name| [name.clone(), format!("{name}_std")]).collect(),
-            None => self.preprocess.values.clone(),
+            Target::Values { columns } => {
+                let deviation = |name: &str| self.has_deviations().then(|| format!("{name}_std"));
+                columns.iter().flat_map(|value| std::iter::once(value.column.clone()).chain(deviation(&value.column))).collect()
+            }
         }
     }
 
-    /// The cells of a row.
-    pub(super) fn record(&self, outputs: &[f32]) -> Vec<String> {
-        match &self.preprocess.classes {
-            Some(classes) => {
+    /// The cells of a row: a class is text, all else are numbers.
+    pub(super) fn record(&self, outputs: &[f32]) -> Vec<Cell> {
+        match &self.preprocess.target {
+            Target::Classes { names, .. } => {
                 let shares = if self.proba { self.shares(outputs) } else { Vec::new() };
-                let name = classes[class(outputs)].clone();
-                std::iter::once(name).chain(shares.iter().map(f64::to_string)).collect()
+                let name = Cell::Class(names[class(outputs)].clone());
+                std::iter::once(name).chain(shares.into_iter().map(Cell::Share)).collect()
             }
-            None if self.has_deviations() => {
+            Target::Values { columns } if self.has_deviations() => {
                 // the means first, then the logarithms of the variances
                 let (means, logarithms) = outputs.split_at(outputs.len() / 2);
-                means.iter().zip(logarithms).flat_map(|(mean, s)| [mean.to_string(), (0.5 * s).exp().to_string()]).collect()
+                let pair = |((mean, s), value): ((&f32, &f32), &Value)| {
+                    [mean * value.unit + value.shift, (0.5 * s).exp() * value.unit].map(Cell::Number)
+                };
+                means.iter().zip(logarithms).zip(columns).flat_map(pair).collect()
             }
-            None => outputs.iter().map(|&p| self.loss.link().apply(p).to_string()).collect(),
+            Target::Values { columns } => {
+                let number = |(&p, value): (&f32, &Value)| Cell::Number(self.loss.link().apply(p) * value.unit + value.shift);
+                outputs.iter().zip(columns).map(number).collect()
+            }
         }
     }
 
@@ -94,24 +123,18 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn of(classes: Option<&[&str]>) -> Preprocess {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect::<Vec<_>>();
-        let values = if classes.is_some() { vec![] } else { words(&["y"]) };
-        Preprocess {
-            features: words(&["x"]),
-            target: "y".into(),
-            classes: classes.map(words),
-            values,
-            scaler: None,
-            weight: None,
-            class_weights: None,
-        }
+    fn of(classes: Option<&[&str]>) -> Preprocessor {
+        let target = match classes {
+            Some(names) => Target::Classes { column: "y".into(), names: names.iter().map(|name| (*name).to_string()).collect() },
+            None => Target::Values { columns: vec![Value { column: "y".into(), shift: 0.0, unit: 1.0 }] },
+        };
+        Preprocessor { features: vec![], target, weight: None }
     }
 
     fn answer(classes: Option<&[&str]>, loss: &str, proba: bool, outputs: &[f32]) -> (Vec<String>, Vec<String>) {
         let (preprocess, loss) = (of(classes), Loss::named(loss).unwrap());
         let answers = Answers::new(&preprocess, &loss, proba).unwrap();
-        (answers.header(), answers.record(outputs))
+        (answers.header(), answers.record(outputs).iter().map(Cell::to_string).collect())
     }
 
     #[test]

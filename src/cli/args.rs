@@ -5,7 +5,7 @@ use super::gradcheck::Gradcheck;
 use super::lr_find::LrFind;
 use super::plot::Plot;
 use super::profile::json_file;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// The command line as a whole.
@@ -120,17 +120,32 @@ pub struct Predict {
     #[arg(value_name = "RUN", help = "The run folder of a training")]
     pub run: PathBuf,
     /// The rows to predict for.
-    #[arg(value_name = "DATA", help = "The rows to predict for, of the kind that was trained on; targets are not needed")]
+    #[arg(
+        value_name = "DATA",
+        help = "The rows to predict for, of the kind that was trained on; `-` is CSV from stdin; targets are not needed"
+    )]
     pub data: PathBuf,
     /// The file for the predictions; stdout where there is none.
-    #[arg(long, value_name = "FILE", help = "A csv file for the predictions [default: stdout]")]
+    #[arg(long, value_name = "FILE", help = "A file for the predictions [default: stdout]")]
     pub out: Option<PathBuf>,
+    /// How they are written.
+    #[arg(long, value_enum, default_value_t = Format::Csv, help = "How they are written: CSV with a header, or an object of JSON a line")]
+    pub format: Format,
     /// Whether each class gets its probability.
     #[arg(long, help = "Add the probability of each class")]
     pub proba: bool,
     /// The device, instead of the config's.
     #[arg(long, value_name = "D", help = DEVICE)]
     pub device: Option<String>,
+}
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated values with a header.
+    Csv,
+    /// An object of JSON a line.
+    Jsonl,
 }
 
 /// `gradus devices`.

@@ -5,7 +5,7 @@ use super::assemble::{self, Prepared};
 use super::config::Config;
 use super::profile;
 use super::progress::{Progress, thousands};
-use super::run::{self, Preprocess};
+use super::run;
 use super::{print, say};
 use crate::error::Result;
 use crate::exec::DeviceInfo;
@@ -64,7 +64,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     run::write_metrics(&folder, &first.epochs)?;
     run::write_flow(&folder, &first.flow)?;
     run::write_model(&folder, &first.weights)?;
-    run::write_manifest(&folder, &manifest(&config, &data, device.info(), &report, &summary)?)?;
+    run::write_manifest(&folder, &manifest(&config, &data, device.info(), &report, &summary))?;
     if args.profile.is_some() || std::io::stderr().is_terminal() {
         talk(&profile::start_line(&report.start));
     }
@@ -159,14 +159,8 @@ fn summary(report: &Report, valid: Option<&Scores>, test: Option<&Scores>, devic
     })
 }
 
-fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Report, summary: &Value) -> Result<Value> {
-    let table = data.train.table();
-    let preprocess = Preprocess {
-        weight: assemble::weight_name(config)?,
-        class_weights: data.class_weights.clone(),
-        ..Preprocess::new(table, assemble::target_name(config)?, data.scaler.clone())
-    };
-    Ok(json!({
+fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Report, summary: &Value) -> Value {
+    json!({
         "gradus": env!("CARGO_PKG_VERSION"),
         "name": config.name(),
         "seed": config.seed,
@@ -175,6 +169,7 @@ fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Repo
         "weights_hash": report.first().weights_hash,
         "start_seconds": profile::start_json(&report.start),
         "result": summary,
-        "preprocess": preprocess.to_json(),
-    }))
+        "preprocess": data.preprocess,
+        "class_weights": data.class_weights,
+    })
 }

@@ -96,8 +96,8 @@ fn a_command_that_makes_no_sense_is_refused_with_the_remedy() {
         ("eval nowhere", 2, &["no run folder nowhere", "gradus train"]),
         ("eval .", 2, &["no manifest.json", "not a finished run"]),
         ("eval run no.csv", 2, &["no.csv"]),
-        ("eval run other.csv", 2, &["other.csv:1", "no column `x`", "`a`, `b`"]),
-        ("predict run other.csv", 2, &["other.csv:1", "no column `x`"]),
+        ("eval run other.csv", 2, &["other.csv:1", "no columns `x`, `y`", "`a`, `b`"]),
+        ("predict run other.csv", 2, &["other.csv:1", "no columns `x`, `y`"]),
         ("predict run", 2, &["DATA", "Usage"]),
         ("", 2, &["Usage"]),
     ];
