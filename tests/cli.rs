@@ -8,6 +8,8 @@ mod bench;
 mod diagrams;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/files.rs"]
+mod files;
 #[cfg(feature = "gpu")]
 #[path = "cli/gpu.rs"]
 mod gpu;

@@ -31,6 +31,8 @@ pub struct Arguments {
 pub enum Command {
     /// Train a model and keep it in a run folder
     Train(Train),
+    /// Write a config with comments for a data file, to stdout
+    New(New),
     /// Judge a trained model on its test set, or on new data
     Eval(Eval),
     /// Predict with a trained model
@@ -51,13 +53,15 @@ pub enum Command {
     Plot(Plot),
 }
 
-const CONFIG: &str = "A TOML file, or a built-in data set: digits, spirals, moons, sine";
+const CONFIG: &str = "A TOML file, a data file with --target, or a built-in data set: digits, spirals, moons, sine";
+const TARGET: &str = "The column to predict, by its name or its index from 0: the same as --set data.target=NAME";
 const SET: &str = "Set a key of the config, as in optimizer.lr=3e-4; `default` undoes one. Repeatable";
 const DEVICE: &str = "auto, cpu, vulkan, metal, dx12, or part of an adapter's name [default: the config's, else auto]";
 
 /// `gradus train`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  gradus train digits\n  \
+                        gradus train iris.csv --target species\n  \
                         gradus train iris.toml --set optimizer.lr=3e-4 --set train.epochs=5\n  \
                         gradus train iris.toml --set clip=default --device cpu --out runs/plain --overwrite\n  \
                         gradus train digits --profile        where the time goes; open trace.json in ui.perfetto.dev")]
@@ -68,6 +72,9 @@ pub struct Train {
     /// Keys of the config, each `KEY=VALUE`.
     #[arg(long = "set", value_name = "KEY=VALUE", help = SET)]
     pub sets: Vec<String>,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = TARGET)]
+    pub target: Option<String>,
     /// The device, instead of the config's.
     #[arg(long, value_name = "D", help = DEVICE)]
     pub device: Option<String>,
@@ -92,6 +99,28 @@ pub struct Train {
     /// Whether nothing is said on stderr.
     #[arg(long, short, help = "Say nothing on stderr but errors")]
     pub quiet: bool,
+}
+
+/// `KEY=VALUE` of the config, with that of the target behind them.
+pub(super) fn with_target(sets: &[String], target: Option<&str>) -> Vec<String> {
+    // in TOML's quotes, so that a name like `1` is a name first
+    let target = target.map(|name| match name.parse::<usize>() {
+        Ok(index) => format!("data.target={index}"),
+        Err(_) => format!("data.target={}", serde_json::Value::from(name)),
+    });
+    sets.iter().cloned().chain(target).collect()
+}
+
+/// `gradus new`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus new iris.csv --target species > iris.toml\n  gradus train iris.toml")]
+pub struct New {
+    /// The file.
+    #[arg(value_name = "DATA", help = "A file of columns: csv or tsv, packed (.gz) or not")]
+    pub data: PathBuf,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = "The column to predict, by its name or its index from 0")]
+    pub target: String,
 }
 
 /// `gradus eval`.
@@ -193,6 +222,9 @@ pub struct Check {
     /// Keys of the config, each `KEY=VALUE`.
     #[arg(long = "set", value_name = "KEY=VALUE", help = SET)]
     pub sets: Vec<String>,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = TARGET)]
+    pub target: Option<String>,
     /// The device, instead of the config's.
     #[arg(long, value_name = "D", help = DEVICE)]
     pub device: Option<String>,
@@ -273,7 +305,7 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"] {
+        for command in ["train", "new", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

@@ -10,6 +10,7 @@ mod devices;
 mod eval;
 mod gradcheck;
 mod lr_find;
+mod new;
 mod parity;
 mod plot;
 mod predict;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Train(args) => train::train(&args),
+        Command::New(args) => new::new(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Predict(args) => predict::predict(&args),
         Command::Devices(args) => devices::devices(&args),

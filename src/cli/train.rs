@@ -1,6 +1,6 @@
 //! `gradus train`: from a config to a run folder.
 
-use super::args::Train;
+use super::args::{Train, with_target};
 use super::assemble::{self, Prepared};
 use super::config::Config;
 use super::profile;
@@ -23,7 +23,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
             say(text);
         }
     };
-    let config = Config::open(&args.config, &args.sets)?;
+    let config = Config::open(&args.config, &with_target(&args.sets, args.target.as_deref()))?;
     let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
     let Prepared { train, valid, test, .. } = &data;
