@@ -55,7 +55,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "train", may_use: &["kernel", "plan", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &[] },
     // times the public face of others
     Layer { module: "bench", may_use: &["kernel", "plan", "kernels", "exec", "data", "train"], crates: &[] },
-    Layer { module: "export", may_use: &["kernel", "plan", "kernels", "model", "loss", "data"], crates: &["bytemuck", "safetensors", "serde_json"] },
+    Layer { module: "export", may_use: &["formula", "expr", "exec", "model", "loss", "data", "train"], crates: &["ndarray", "ndarray_npy", "prost", "serde_json"] },
     Layer { module: "cli", may_use: ANY, crates: ANY },
     Layer { module: "main", may_use: ANY, crates: ANY },
     Layer { module: "lib", may_use: ANY, crates: &[] },

@@ -37,6 +37,8 @@ pub enum Command {
     Eval(Eval),
     /// Predict with a trained model
     Predict(Predict),
+    /// Write a trained model for other tools: ONNX, safetensors, NumPy, WGSL, Rust
+    Export(Export),
     /// List the adapters, their limits, and which one `auto` takes
     Devices(Devices),
     /// Compare every kernel on the GPU with its reference on the CPU
@@ -166,6 +168,24 @@ pub struct Predict {
     /// The device, instead of the config's.
     #[arg(long, value_name = "D", help = DEVICE)]
     pub device: Option<String>,
+}
+
+/// `gradus export`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus export runs/iris --out iris.onnx\n  gradus export runs/iris --to rust --out src/model.rs")]
+pub struct Export {
+    /// The run folder of the trained model.
+    #[arg(value_name = "RUN", help = "The run folder of a training")]
+    pub run: PathBuf,
+    /// The format.
+    #[arg(long, value_name = "FORMAT", help = "onnx, safetensors, npz, wgsl or rust [default: told by the file's name]")]
+    pub to: Option<String>,
+    /// The file.
+    #[arg(long, value_name = "FILE", help = "The file to write")]
+    pub out: PathBuf,
+    /// Whether an existing file is replaced.
+    #[arg(long, help = "Replace the file if it is there already")]
+    pub overwrite: bool,
 }
 
 /// How predictions are written.
@@ -305,7 +325,8 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in ["train", "new", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"] {
+        for command in ["train", "new", "eval", "predict", "export", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"]
+        {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

@@ -8,6 +8,7 @@ mod check;
 pub mod config;
 mod devices;
 mod eval;
+mod export;
 mod gradcheck;
 mod lr_find;
 mod new;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::new(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Predict(args) => predict::predict(&args),
+        Command::Export(args) => export::export(&args),
         Command::Devices(args) => devices::devices(&args),
         Command::Parity(args) => parity::parity(&args),
         Command::Check(args) => check::check(&args),
