@@ -88,7 +88,7 @@ fn all() -> Vec<Made> {
             let wider = |f: Model| f.dense(10).layer_norm().tanh();
             m.dense(7).batch_norm().relu().residual(block).dropout(0.2).residual(wider).layer_norm().softmax()
         }),
-        made("wide", Loss::mse(), values(1), TargetScaling::MinMax, |m| m.dense(130).relu().dense(130).relu()),
+        made("wide", Loss::mse(), values(1), TargetScaling::MinMax, |m| m.dense(38).relu().dense(41).relu()),
     ];
     let expression =
         Activation::expression("if(z > 0.5 and not(z == 2), log2(1 + abs(z)), min(z^3, 0.1) - clamp(z % 2, 0.1, 1)*(z // 2 >= -1))")

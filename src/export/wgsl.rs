@@ -1,6 +1,6 @@
 //! A model as functions in WGSL: columns in, probabilities or numbers out, with all weights as constants, and an entry point that checks them.
 //!
-//! Constants are arrays of at most 2,047 elements, the most that WGSL asks of a compiler; rows of numbers are arrays of `vec4<f32>`, padded with zeros.
+//! Rows of numbers are arrays of `vec4<f32>`, padded with zeros. It is for nets of some ten thousand weights: they are written out, and compiled.
 
 use super::Trained;
 use super::answer::{Answer, Shares};
@@ -12,8 +12,8 @@ use crate::expr::{Width, wgsl_functions};
 use crate::formula::Link;
 use std::fmt::Write as _;
 
-/// The most elements of an array of constants.
-const MOST: usize = 2047;
+/// How many products are added up in one statement.
+const TERMS: usize = 8;
 
 /// The source.
 pub(super) fn wgsl(trained: &Trained<'_>) -> Result<String> {
@@ -88,6 +88,10 @@ fn literal(value: f32) -> String {
     format!("{value:?}f")
 }
 
+fn vec4(values: &[f32; 4]) -> String {
+    format!("vec4<f32>({})", values.map(literal).join(", "))
+}
+
 fn prepare(trained: &Trained<'_>, n: usize, m: usize) -> String {
     let inputs = padded4(trained.model.inputs());
     let (mut lines, mut number, mut word, mut at) = (String::new(), 0, 0, 0);
@@ -157,36 +161,23 @@ impl Module {
         values.chunks(4).map(|chunk| std::array::from_fn(|i| chunk.get(i).copied().unwrap_or(0.0))).collect()
     }
 
-    /// A function for a dense layer: parts of as many rows as one array holds.
+    /// A function for a dense layer, with the weights written out: an array of them, indexed in a loop, would be copied to each invocation's memory.
     fn dense(&mut self, dense: &Dense) -> String {
         let (in4, out4) = (padded4(dense.inputs), padded4(dense.outputs));
-        let rows = (MOST / in4).max(1);
-        let bias = self.list(&Self::fours(dense.bias.as_deref().unwrap_or(&vec![0.0; dense.outputs])));
         let mut body = String::new();
-        for (part, weight) in dense.weight.chunks(rows * dense.inputs).enumerate() {
-            let fours: Vec<[f32; 4]> = weight.chunks(dense.inputs).flat_map(Self::fours).collect();
-            // a row that is longer than an array of constants is cut, too
-            let (first, count) = (part * rows, weight.len() / dense.inputs);
-            let mut sums = String::new();
-            for (cut, block) in (0..in4).step_by(MOST).enumerate() {
-                let wide = (in4 - block).min(MOST);
-                let own: Vec<[f32; 4]> = fours.chunks(in4).flat_map(|row| row[block..block + wide].to_vec()).collect();
-                let name = self.list(&own);
-                let _ = write!(
-                    sums,
-                    "        for (var k{cut} = 0u; k{cut} < {wide}u; k{cut} += 1u) {{ sum += dot(x[{block}u + k{cut}], {name}[r * {wide}u + k{cut}]); }}\n"
-                );
+        for (o, weight) in dense.weight.chunks(dense.inputs).enumerate() {
+            let bias = dense.bias.as_ref().map_or(0.0, |bias| bias[o]);
+            let _ = writeln!(body, "    sum = {};", literal(bias));
+            for (i, terms) in Self::fours(weight).chunks(TERMS).enumerate() {
+                let term = |(j, four): (usize, &[f32; 4])| format!("dot(x[{}], {})", i * TERMS + j, vec4(four));
+                let _ = writeln!(body, "    sum += {};", terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + "));
             }
-            let _ = write!(
-                body,
-                "    for (var r = 0u; r < {count}u; r += 1u) {{\n        let o = {first}u + r;\n        var sum = {bias}[o / 4u][o % 4u];\n{sums}        \
-                 y[o / 4u][o % 4u] = sum;\n    }}\n"
-            );
+            let _ = writeln!(body, "    y[{}][{}] = sum;", o / 4, o % 4);
         }
         let name = self.fresh("dense");
         let _ = write!(
             self.items,
-            "fn {name}(input: array<vec4<f32>, {in4}>) -> array<vec4<f32>, {out4}> {{\n    var x = input;\n    var y: array<vec4<f32>, {out4}>;\n{body}    \
+            "fn {name}(x: array<vec4<f32>, {in4}>) -> array<vec4<f32>, {out4}> {{\n    var y: array<vec4<f32>, {out4}>;\n    var sum: f32;\n{body}    \
              return y;\n}}\n\n"
         );
         name
@@ -328,26 +319,31 @@ fn functions(steps: &[Step]) -> String {
 /// The entry point that compares some rows with what gradus itself predicts.
 fn check(sample: &Sample, n: usize, m: usize, k: usize) -> String {
     let rows = sample.answers.len();
-    let list = |cells: Vec<String>, len: usize, empty: &str| if cells.is_empty() { vec![empty; len].join(", ") } else { cells.join(", ") };
-    let mut body = String::new();
-    for r in 0..rows {
-        // a NaN cannot be written, only made
-        let numbers = sample.numbers[r].iter().map(|x| if x.is_nan() { "bitcast<f32>(gap)".into() } else { literal(*x) }).collect();
-        let words = sample.codes[r].iter().map(i32::to_string).collect();
-        let answers = sample.answers[r].iter().map(|x| literal(*x as f32)).collect();
-        let _ = writeln!(
-            body,
-            "    worst = max(worst, error(predict(array<f32, {n}>({}), array<i32, {m}>({})), array<f32, {k}>({})));",
-            list(numbers, n, "0.0"),
-            list(words, m, "0"),
-            list(answers, k, "0.0")
-        );
-    }
+    // rows of at least one cell, one behind the other; a NaN cannot be written, and is made of a number that no row has
+    let table = |cells: Vec<Vec<String>>, len: usize, empty: &str| {
+        let row = |row: &Vec<String>| if row.is_empty() { vec![empty; len].join(", ") } else { row.join(", ") };
+        cells.iter().map(|cells| format!("    {},\n", row(cells))).collect::<String>()
+    };
+    let number = |x: &f32| if x.is_nan() { literal(GAP) } else { literal(*x) };
+    let numbers = table(sample.numbers.iter().map(|row| row.iter().map(number).collect()).collect(), n, "0.0");
+    let words = table(sample.codes.iter().map(|row| row.iter().map(i32::to_string).collect()).collect(), m, "0");
+    let answers = table(sample.answers.iter().map(|row| row.iter().map(|x| literal(*x as f32)).collect()).collect(), k, "0.0");
     format!(
         "\n@group(0) @binding(0) var<storage, read_write> result: array<f32>;\n\n\
-         fn error(answers: array<f32, {k}>, wanted: array<f32, {k}>) -> f32 {{\n    var a = answers;\n    var w = wanted;\n    var worst = 0.0;\n    \
-         for (var j = 0u; j < {k}u; j += 1u) {{ worst = max(worst, abs(a[j] - w[j]) / max(1.0, abs(w[j]))); }}\n    return worst;\n}}\n\n\
-         @compute @workgroup_size(1)\nfn check() {{\n    // not a constant to the compiler: a NaN in one is an error\n    \
-         var gap = 0x7fc00000u + arrayLength(&result) - 1u;\n    var worst = 0.0;\n{body}    result[0] = worst;\n}}\n"
+         const row_numbers = array<f32, {}>(\n{numbers});\nconst row_words = array<i32, {}>(\n{words});\nconst row_answers = array<f32, {}>(\n{answers});\n\n\
+         @compute @workgroup_size(1)\nfn check() {{\n    var worst = 0.0;\n    \
+         // not a constant to the compiler, to which a NaN in one is an error\n    let gap = bitcast<f32>(0x7fc00000u + arrayLength(&result) - 1u);\n    \
+         for (var r = 0u; r < {rows}u; r += 1u) {{\n        var numbers: array<f32, {n}>;\n        var words: array<i32, {m}>;\n        \
+         for (var i = 0u; i < {n}u; i += 1u) {{\n            let x = row_numbers[r * {n}u + i];\n            numbers[i] = select(x, gap, x == {gap});\n        }}\n        \
+         for (var i = 0u; i < {m}u; i += 1u) {{ words[i] = row_words[r * {m}u + i]; }}\n        \
+         var answers = predict(numbers, words);\n        for (var j = 0u; j < {k}u; j += 1u) {{\n            let wanted = row_answers[r * {k}u + j];\n            \
+         worst = max(worst, abs(answers[j] - wanted) / max(1.0, abs(wanted)));\n        }}\n    }}\n    result[0] = worst;\n}}\n",
+        rows * n,
+        rows * m,
+        rows * k,
+        gap = literal(GAP),
     )
 }
+
+/// Stands for a gap in the rows that are checked.
+const GAP: f32 = -3.0e38;
