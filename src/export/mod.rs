@@ -17,7 +17,7 @@ mod steps;
 mod tensors;
 mod wgsl;
 
-pub use answer::Answer;
+pub use answer::{Answer, Shares};
 
 use crate::data::Preprocessor;
 use crate::error::{Error, Result};
