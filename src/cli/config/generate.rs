@@ -14,14 +14,14 @@ struct Look<'a> {
 }
 
 /// The config for a file and the column to predict, with a comment where the file decided. `leave_out` says whether columns that a training
-/// would refuse are left out, rather than left for it to refuse.
+/// would refuse are left out, rather than left for it to refuse; `own_test` whether the test set is in a file of its own.
 ///
 /// Errors when the file cannot be read and when there is no such column.
-pub(super) fn generate(path: &Path, target: &str, leave_out: bool) -> Result<String> {
+pub(super) fn generate(path: &Path, target: &str, leave_out: bool, own_test: bool) -> Result<String> {
     let mut file = open_table(path)?;
     let target = file.column(target, "target")?;
     let scan = file.scan()?;
-    Ok(Look { file: &*file, scan: &scan, target }.config(path, leave_out))
+    Ok(Look { file: &*file, scan: &scan, target }.config(path, leave_out, own_test))
 }
 
 impl Look<'_> {
@@ -38,7 +38,7 @@ impl Look<'_> {
         columns.iter().map(|&column| self.name(column)).collect::<Vec<_>>().join(", ")
     }
 
-    fn config(&self, path: &Path, leave_out: bool) -> String {
+    fn config(&self, path: &Path, leave_out: bool, own_test: bool) -> String {
         let target = &self.scan.columns[self.target];
         let classes = target.words > 0 || target.few_whole_numbers();
         let rows = self.scan.rows;
@@ -81,12 +81,12 @@ impl Look<'_> {
             0 => "missing = \"error\"              # no number is missing; or mean, median, zero, drop".into(),
             _ => format!("missing = \"median\"             # gaps: {}; or error, mean, zero, drop", self.names(&gaps)),
         });
-        lines.push("split = { valid = 0.15, test = 0.15 }".into());
+        lines.push(if own_test { "split = { valid = 0.15 }" } else { "split = { valid = 0.15, test = 0.15 }" }.into());
         lines.push("scale = \"standard\"             # none, standard, minmax, robust".into());
         if !classes {
             lines.push("target_scale = \"standard\"      # metrics and predictions are in the target's own units".into());
         }
-        let [units, batch, epochs, patience] = sizes(rows);
+        let Sizes { units, batch, epochs, patience, l2 } = sizes(rows);
         lines.extend([
             String::new(),
             "[model]".into(),
@@ -96,6 +96,7 @@ impl Look<'_> {
             "[optimizer]".into(),
             "type = \"adam\"".into(),
             "lr = 1e-3                      # `gradus lr-find` measures a good one".into(),
+            format!("l2 = {l2}                      # keeps weights small; the fewer rows, the more"),
             String::new(),
             "[schedule]".into(),
             "type = \"cosine\"".into(),
@@ -115,12 +116,21 @@ impl Look<'_> {
     }
 }
 
-/// Width of the hidden layers, rows of a batch, epochs, patience: a few thousand updates for small files, a few epochs for large ones.
-fn sizes(rows: u64) -> [usize; 4] {
+/// What depends on how many rows there are.
+struct Sizes {
+    units: usize,
+    batch: usize,
+    epochs: usize,
+    patience: usize,
+    l2: &'static str,
+}
+
+/// A few thousand updates for small files, a few epochs for large ones. Of few rows the validation loss is noisy: there patience is long.
+fn sizes(rows: u64) -> Sizes {
     match rows {
-        0..2_000 => [64, 16, 200, 30],
-        2_000..20_000 => [128, 32, 100, 20],
-        20_000..200_000 => [128, 128, 50, 10],
-        _ => [256, 512, 20, 5],
+        0..2_000 => Sizes { units: 64, batch: 16, epochs: 200, patience: 100, l2: "1e-3" },
+        2_000..20_000 => Sizes { units: 128, batch: 32, epochs: 100, patience: 20, l2: "1e-4" },
+        20_000..200_000 => Sizes { units: 128, batch: 128, epochs: 50, patience: 10, l2: "1e-5" },
+        _ => Sizes { units: 256, batch: 512, epochs: 20, patience: 5, l2: "0" },
     }
 }

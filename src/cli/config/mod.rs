@@ -101,7 +101,8 @@ impl Config {
             return Err(Error::at(Place::file(path), format!("name the column to predict with --target (the columns are {columns})")));
         };
         let target = target.trim_matches('"');
-        let text = generate::generate(&std::path::absolute(path).map_err(|e| Error::io(path, e))?, target, false)?;
+        let own_test = sets.iter().any(|set| set.starts_with("data.test="));
+        let text = generate::generate(&std::path::absolute(path).map_err(|e| Error::io(path, e))?, target, false, own_test)?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let file = format!("{} (as gradus new writes it)", path.display());
         Config::read(Path::new(&file), Path::new(""), &name, &text, sets)
@@ -111,7 +112,7 @@ impl Config {
     ///
     /// Errors when the file cannot be read and when there is no such column.
     pub fn template(path: &Path, target: &str) -> Result<String> {
-        generate::generate(path, target, true)
+        generate::generate(path, target, true, false)
     }
 
     /// Reads a file. Its relative paths start at its folder, those in `sets` at the current one. `sets` are `KEY=VALUE`, as in
