@@ -33,6 +33,8 @@ pub enum Command {
     Train(Train),
     /// Write a config with comments for a data file, to stdout
     New(New),
+    /// See what is in a data file: types, gaps, classes, and what will be in the way
+    Inspect(Inspect),
     /// Judge a trained model on its test set, or on new data
     Eval(Eval),
     /// Predict with a trained model
@@ -55,7 +57,7 @@ pub enum Command {
     Plot(Plot),
 }
 
-const CONFIG: &str = "A TOML file, a data file with --target, or a built-in data set: digits, spirals, moons, sine";
+const CONFIG: &str = "A TOML file, a data file with --target, or a built-in data set: digits, iris, spirals, moons, sine, friedman";
 const TARGET: &str = "The column to predict, by its name or its index from 0: the same as --set data.target=NAME";
 const SET: &str = "Set a key of the config, as in optimizer.lr=3e-4; `default` undoes one. Repeatable";
 const DEVICE: &str = "auto, cpu, vulkan, metal, dx12, or part of an adapter's name [default: the config's, else auto]";
@@ -123,6 +125,21 @@ pub struct New {
     /// The column to predict.
     #[arg(long, value_name = "NAME", help = "The column to predict, by its name or its index from 0")]
     pub target: String,
+}
+
+/// `gradus inspect`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus inspect iris.csv\n  gradus inspect iris.csv --target species --json")]
+pub struct Inspect {
+    /// The file.
+    #[arg(value_name = "DATA", help = "A file of columns: csv or tsv, packed (.gz) or not")]
+    pub data: PathBuf,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = "The column to predict: what tells it outright is warned of, and rare classes are")]
+    pub target: Option<String>,
+    /// Whether the result is printed as JSON.
+    #[arg(long, help = "Print one JSON object")]
+    pub json: bool,
 }
 
 /// `gradus eval`.
@@ -325,7 +342,8 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in ["train", "new", "eval", "predict", "export", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"]
+        for command in
+            ["train", "new", "inspect", "eval", "predict", "export", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"]
         {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }

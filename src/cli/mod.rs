@@ -10,6 +10,7 @@ mod devices;
 mod eval;
 mod export;
 mod gradcheck;
+mod inspect;
 mod lr_find;
 mod new;
 mod parity;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Train(args) => train::train(&args),
         Command::New(args) => new::new(&args),
+        Command::Inspect(args) => inspect::inspect(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Predict(args) => predict::predict(&args),
         Command::Export(args) => export::export(&args),
