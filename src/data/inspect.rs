@@ -221,7 +221,13 @@ mod tests {
     #[test]
     fn a_feature_that_tells_the_target_is_suspected() {
         let row = |i: usize| {
-            format!("{},{},{},{}\n", i % 7, i % 2, if i % 2 == 0 { "even" } else { "odd" }, if i % 40 == 0 { "rare" } else { "usual" })
+            format!(
+                "{},{},{},{}\n",
+                i % 7,
+                i % 2,
+                if i.is_multiple_of(2) { "even" } else { "odd" },
+                if i.is_multiple_of(40) { "rare" } else { "usual" }
+            )
         };
         let text = String::from("x,parity,kind,class\n") + &(0..80).map(row).collect::<String>();
         let suspects = |target: &str| of(&text, Some(target)).warnings;

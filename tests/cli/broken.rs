@@ -64,13 +64,7 @@ fn broken_files_are_refused_with_place_and_remedy() {
         ("an open quote", with("1,2,\"x\n3,4,y").into(), &["x.csv:42: a quote is left open in this row", "close it"]),
         (
             "dates",
-            sound()
-                .replacen("a,b", "day,b", 1)
-                .replace(".5,", "-01-02,")
-                .replace("\n", "\n200")
-                .replacen("\n200", "\n200", 1)
-                .trim_end_matches("200")
-                .into(),
+            sound().replacen("a,b", "day,b", 1).replace(".5,", "-01-02,").replace("\n", "\n200").trim_end_matches("200").into(),
             &["x.csv:2:1: feature `day` holds dates", "make columns of them"],
         ),
     ];
