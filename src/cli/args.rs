@@ -43,6 +43,12 @@ pub enum Command {
     Export(Export),
     /// List the adapters, their limits, and which one `auto` takes
     Devices(Devices),
+    /// Say why a GPU is not found, and the remedy
+    Doctor(Doctor),
+    /// Write completions for a shell, to stdout
+    Completions(Completions),
+    /// Write man pages into a folder
+    Man(Man),
     /// Compare every kernel on the GPU with its reference on the CPU
     Parity(Parity),
     /// See what a config would do: shapes, parameters, memory, dispatches; nothing is trained
@@ -222,6 +228,28 @@ pub struct Devices {
     pub json: bool,
 }
 
+/// `gradus doctor`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Exit code 1: there is no GPU to train on (the CPU path always works)")]
+pub struct Doctor {}
+
+/// `gradus completions`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus completions bash > /etc/bash_completion.d/gradus\n  gradus completions zsh > ~/.zfunc/_gradus")]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL", help = "bash, elvish, fish, powershell or zsh")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `gradus man`.
+#[derive(Debug, Clone, Args)]
+pub struct Man {
+    /// The folder for the pages.
+    #[arg(value_name = "DIR", help = "The folder to write the pages to, such as ~/.local/share/man/man1")]
+    pub dir: PathBuf,
+}
+
 /// `gradus parity`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  gradus parity\n  gradus parity adam norm --all-devices\n  \
@@ -342,9 +370,24 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in
-            ["train", "new", "inspect", "eval", "predict", "export", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"]
-        {
+        for command in [
+            "train",
+            "new",
+            "inspect",
+            "eval",
+            "predict",
+            "export",
+            "devices",
+            "doctor",
+            "completions",
+            "man",
+            "parity",
+            "check",
+            "lr-find",
+            "gradcheck",
+            "bench",
+            "plot",
+        ] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

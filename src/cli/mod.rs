@@ -7,6 +7,7 @@ mod bench;
 mod check;
 pub mod config;
 mod devices;
+mod doctor;
 mod eval;
 mod export;
 mod gradcheck;
@@ -19,6 +20,7 @@ mod predict;
 mod profile;
 mod progress;
 mod run;
+mod shell;
 mod train;
 
 use crate::error::{Error, Result};
@@ -37,6 +39,9 @@ pub fn main() -> ExitCode {
         Command::Predict(args) => predict::predict(&args),
         Command::Export(args) => export::export(&args),
         Command::Devices(args) => devices::devices(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Parity(args) => parity::parity(&args),
         Command::Check(args) => check::check(&args),
         Command::LrFind(args) => lr_find::lr_find(&args),
