@@ -41,7 +41,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "schedule", may_use: &["hyper", "expr"], crates: &[] },
     Layer { module: "lr_find", may_use: &[], crates: &[] },
     Layer { module: "metrics", may_use: &[], crates: &["ndarray"] },
-    Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "rand", "serde", "serde_json", "sha2"] },
+    Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "parquet", "rand", "safetensors", "serde", "serde_json", "sha2", "zip"] },
     // opens an executor for a device; who runs a plan knows the trait only
     Layer { module: "exec", may_use: &["kernel", "plan", "parallel", "exec::cpu", "exec::gpu"], crates: &[] },
     Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec", "parallel"], crates: &["num_traits"] },

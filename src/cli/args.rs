@@ -126,7 +126,7 @@ pub(super) fn with_target(sets: &[String], target: Option<&str>) -> Vec<String> 
 #[command(after_help = "Examples:\n  gradus new iris.csv --target species > iris.toml\n  gradus train iris.toml")]
 pub struct New {
     /// The file.
-    #[arg(value_name = "DATA", help = "A file of columns: csv or tsv, packed (.gz) or not")]
+    #[arg(value_name = "DATA", help = "A file of columns: csv or tsv, packed (.gz) or not, parquet, npy, npz or safetensors")]
     pub data: PathBuf,
     /// The column to predict.
     #[arg(long, value_name = "NAME", help = "The column to predict, by its name or its index from 0")]

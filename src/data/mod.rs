@@ -16,13 +16,17 @@
 //! # Ok::<(), gradus::Error>(())
 //! ```
 
+mod arrays;
 mod builtin;
+mod cells;
 mod columns;
 mod csv;
 mod frame;
 mod hash;
 mod idx;
 mod inspect;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod prepare;
 mod scale;
 mod source;
@@ -31,11 +35,14 @@ mod statistics;
 mod synthetic;
 mod table;
 
+pub use self::arrays::ArraysFile;
 pub use self::columns::{ColumnType, Columns, Missing, Select, TableOptions, Task, read_columns};
 pub use self::csv::CsvFile;
 pub use self::frame::{Cells, Column, Frame, GAP};
 pub use self::idx::{read_idx_folder, read_idx_images, read_idx_pair};
 pub use self::inspect::{ColumnInspection, Inspection, inspect};
+#[cfg(feature = "parquet")]
+pub use self::parquet::ParquetFile;
 pub use self::prepare::{Categorical, Coding, Feature, Fit, Preprocessor, Target, TargetScaling, Value};
 pub use self::scale::{Scaler, Scaling};
 pub use self::source::{ColumnScan, Gaps, Kind, Role, Scan, TableFile, Wanted};
@@ -47,30 +54,44 @@ use crate::error::{Error, Place, Result};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens a file of columns; its name says of which format: `.csv`, `.tsv`, `.tab` or `.txt`, packed (`.gz`) or not. `-` is the standard input, as CSV.
+/// The endings of the names of files of columns, as messages list them.
+pub const TABLE_FILES: &str = ".csv, .tsv, .parquet, .npy, .npz or .safetensors";
+
+/// Opens a file of columns; its name says of which format: `.csv`, `.tsv`, `.tab` or `.txt`, packed (`.gz`) or not, `.npy`, `.npz`, `.safetensors` or
+/// `.parquet`. `-` is the standard input, as CSV.
 ///
-/// Errors when the file cannot be read, and when its name says of no format.
+/// Errors when the file cannot be read, when its name says of no format, and when the format is not part of this build.
 pub fn open_table(path: impl AsRef<Path>) -> Result<Box<dyn TableFile>> {
     let path = path.as_ref();
-    match table_format(path) {
-        Some("csv" | "tsv" | "tab" | "txt" | "-") => Ok(Box::new(CsvFile::open(path, None)?)),
-        _ => {
-            let message = "what is in this file is not told by its name: name it .csv or .tsv";
-            Err(Error::at(Place::file(path), message))
+    let message = match table_format(path) {
+        Some("csv" | "tsv" | "tab" | "txt" | "-") => return Ok(Box::new(CsvFile::open(path, None)?)),
+        Some("npy") => return Ok(Box::new(ArraysFile::npy(path)?)),
+        Some("safetensors") => return Ok(Box::new(ArraysFile::safetensors(path)?)),
+        #[cfg(feature = "npz")]
+        Some("npz") => return Ok(Box::new(ArraysFile::npz(path)?)),
+        #[cfg(feature = "parquet")]
+        Some("parquet") => return Ok(Box::new(ParquetFile::open(path)?)),
+        Some(format) => {
+            format!("{format} files are not part of this build: build it with the feature `{format}`, or save the data as .csv")
         }
-    }
+        None => format!("what is in this file is not told by its name: name it {TABLE_FILES}"),
+    };
+    Err(Error::at(Place::file(path), message))
 }
 
 /// The format that the name of a file of columns stands for; `None` where it stands for none.
 pub fn table_format(path: &Path) -> Option<&'static str> {
-    const FORMATS: [&str; 4] = ["csv", "tsv", "tab", "txt"];
+    const TEXT: [&str; 4] = ["csv", "tsv", "tab", "txt"];
+    const BINARY: [&str; 4] = ["npy", "npz", "parquet", "safetensors"];
     if path.as_os_str() == "-" {
         return Some("-");
     }
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     let (_, ending) = plain.rsplit_once('.')?;
-    FORMATS.into_iter().find(|format| *format == ending)
+    // only text is unpacked on the way
+    let binary = BINARY.into_iter().filter(|_| plain == name);
+    TEXT.into_iter().chain(binary).find(|format| *format == ending)
 }
 
 /// A table of numbers and one-hot words from a file, as it is: nothing scaled, no gaps filled.

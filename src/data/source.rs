@@ -3,6 +3,7 @@
 use super::frame::{Frame, Stack};
 use super::list;
 use crate::error::{Error, Place, Result};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Rows of a chunk.
@@ -64,6 +65,17 @@ pub trait TableFile {
     fn no_column(&self, wanted: &str, role: &str) -> Error {
         let names = list(self.header());
         Error::at(self.header_place(None), format!("there is no column `{wanted}` for the {role}: the columns are {names}"))
+    }
+
+    /// Errors when two columns share a name.
+    fn check_names(&self) -> Result<()> {
+        let mut seen = HashMap::new();
+        for (column, name) in self.header().iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            if let Some(first) = seen.insert(name, column) {
+                return Err(self.header_error(column, format!("column `{name}` is there twice, first as column {}: rename one", first + 1)));
+            }
+        }
+        Ok(())
     }
 
     /// An error in the header.

@@ -53,7 +53,11 @@ const TARGET_SCALES: &[(&str, TargetScaling)] =
 const TYPES: &[(&str, ColumnType)] = &[("number", ColumnType::Number), ("category", ColumnType::Category)];
 
 pub(super) static KEYS: [Key; 16] = [
-    Key::optional("path", "\"iris.csv\"", "the rows: a csv or tsv file, a folder of idx files, or idx images"),
+    Key::optional(
+        "path",
+        "\"iris.csv\"",
+        "the rows: a file of columns (csv, tsv, parquet, npy, npz, safetensors), a folder of idx files, or idx images",
+    ),
     Key::optional("name", "\"digits\"", "a built-in data set: digits, iris, spirals, moons, sine or friedman"),
     Key::optional("test", "\"test.csv\"", "a test set in a file of its own"),
     Key::required("labels", "\"train-labels-idx1-ubyte\"", "the idx file with the classes of the images in `path`"),
@@ -97,7 +101,7 @@ impl Data {
             (false, true) => source::files(&section)?,
             (false, false) => {
                 let message = format!(
-                    "[data] needs `path` (a csv, tsv or idx file, or a folder of idx files) or `name` (a built-in data set): {}",
+                    "[data] needs `path` (a file of columns, an idx file, or a folder of idx files) or `name` (a built-in data set): {}",
                     section.hint("path")
                 );
                 return Err(section.fault("path", message));
@@ -145,7 +149,7 @@ impl Data {
             ("target_scale", self.target_scale != TargetScaling::default()),
         ];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given && !table) {
-            let message = format!("`{key}` does not apply to {} (it is for csv and tsv files): take it out", self.source.shown());
+            let message = format!("`{key}` does not apply to {} (it is for files of columns): take it out", self.source.shown());
             return Err(section.fault(key, message));
         }
         if self.target_scale != TargetScaling::None && self.known_task() == Task::Classification {

@@ -3,7 +3,7 @@
 use super::document::{Kind, Value};
 use super::section::Section;
 use super::write::{self, Pairs};
-use crate::data::Task;
+use crate::data::{TABLE_FILES, Task, table_format};
 use crate::error::Result;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub enum Source {
     /// A data set inside the binary.
     BuiltIn(BuiltIn),
-    /// A csv or tsv file with a header.
+    /// A file of columns, of any format that [`table_format`] knows.
     Table {
         /// The file.
         path: PathBuf,
@@ -141,7 +141,7 @@ impl Source {
         match self {
             Source::BuiltIn(set) => format!("the built-in data set {}", set.name()),
             Source::Table { target, .. } if target.len() > 1 => "several targets".to_owned(),
-            Source::Table { .. } => "a csv or tsv file".to_owned(),
+            Source::Table { .. } => "a file of columns".to_owned(),
             Source::Idx { .. } | Source::IdxFolder(_) => "idx images".to_owned(),
         }
     }
@@ -180,12 +180,12 @@ impl Column {
 /// Refuses the keys that are not for this kind of source.
 pub(super) fn only(section: &Section<'_>, what: &str, allowed: &[&str]) -> Result<()> {
     let particular = [
-        ("test", "csv, tsv and idx files"),
+        ("test", "files of columns and idx files"),
         ("labels", "idx images"),
         ("test_labels", "idx images"),
-        ("target", "csv and tsv files"),
-        ("features", "csv and tsv files"),
-        ("weight", "csv and tsv files"),
+        ("target", "files of columns"),
+        ("features", "files of columns"),
+        ("weight", "files of columns"),
     ];
     for (key, owner) in particular {
         if section.given(key) && !allowed.contains(&key) {
@@ -205,15 +205,11 @@ pub(super) fn files(section: &Section<'_>) -> Result<Source> {
     if is_table(&absolute) {
         return table(section, absolute);
     }
-    if matches!(ending, "csv" | "tsv" | "parquet" | "npy" | "npz") {
-        let message = format!("`{name}` is of a kind that is not in this version: give a csv or tsv file, idx files or a folder of those");
-        return Err(section.fault("path", message));
-    }
     if section.given("labels") || plain.ends_with("-ubyte") || ending.starts_with("idx") {
         return idx(section, absolute);
     }
     if absolute.is_file() {
-        let message = format!("what is in `{name}` is not told by its name: name it .csv or .tsv, or give the `labels` of idx images");
+        let message = format!("what is in `{name}` is not told by its name: name it {TABLE_FILES}, or give the `labels` of idx images");
         return Err(section.fault("path", message));
     }
     only(section, "a folder of idx files", &[])?;
@@ -221,7 +217,7 @@ pub(super) fn files(section: &Section<'_>) -> Result<Source> {
 }
 
 fn is_table(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv") || ending.eq_ignore_ascii_case("tsv"))
+    table_format(path).is_some_and(|format| format != "-")
 }
 
 fn idx(section: &Section<'_>, images: PathBuf) -> Result<Source> {
@@ -240,10 +236,12 @@ fn idx(section: &Section<'_>, images: PathBuf) -> Result<Source> {
 }
 
 fn table(section: &Section<'_>, path: PathBuf) -> Result<Source> {
-    only(section, "a csv or tsv file", &["test", "target", "features", "weight"])?;
+    only(section, "a file of columns", &["test", "target", "features", "weight"])?;
     let test = section.path("test")?;
     if test.as_ref().is_some_and(|test| !is_table(test)) {
-        return Err(section.fault("test", "test must be a .csv or .tsv file, as `path` is: give one with the same columns"));
+        return Err(
+            section.fault("test", format!("test must be a file of columns, as `path` is ({TABLE_FILES}): give one with the same columns"))
+        );
     }
     let target = section.value("target")?;
     let target = match &target.kind {

@@ -1,13 +1,12 @@
 //! Tables in text: values separated by commas, semicolons, tabs or bars, with a header. Streamed: the text is never held as a whole.
 
-mod cells;
 #[cfg(test)]
 mod tests;
 
+use super::cells::{Cell, Rows};
 use super::frame::Frame;
-use super::source::{CHUNK, Scan, TableFile, Wanted};
+use super::source::{Scan, TableFile, Wanted};
 use crate::error::{Error, Place, Result};
-use cells::{Cells, look};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -66,12 +65,7 @@ impl CsvFile {
 
     /// Errors when two columns share a name, or when the header looks like a row.
     fn check_header(&self) -> Result<()> {
-        let mut seen = std::collections::HashMap::new();
-        for (column, name) in self.header.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-            if let Some(first) = seen.insert(name, column) {
-                return Err(self.header_error(column, format!("column `{name}` is there twice, first as column {}: rename one", first + 1)));
-            }
-        }
+        self.check_names()?;
         let counted = |from: usize| self.header.iter().enumerate().all(|(i, name)| *name == (from + i).to_string());
         if self.header.iter().all(|name| name.parse::<f32>().is_ok()) && !counted(0) && !counted(1) {
             let place = Place::line(&self.path, self.header_line);
@@ -183,34 +177,16 @@ impl TableFile for CsvFile {
         let mut scan = Scan { rows: 0, columns: vec![Default::default(); self.header.len()] };
         self.rows(|_, row, spot| {
             scan.rows += 1;
-            row.iter().zip(&mut scan.columns).for_each(|(cell, column)| look(column, cell, spot));
+            row.iter().zip(&mut scan.columns).for_each(|(cell, column)| Cell::Text(cell).look(column, spot));
             Ok(())
         })?;
         Ok(scan)
     }
 
     fn read(&mut self, wanted: &[Wanted], each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
-        let mut cells: Vec<Cells> = wanted.iter().map(Cells::new).collect();
-        let mut count = 0;
-        self.rows(|file, row, spot| {
-            if !cells.iter().all(|cells| cells.keeps_row(&row[cells.wanted.column])) {
-                return Ok(());
-            }
-            for cells in &mut cells {
-                let column = cells.wanted.column;
-                cells.push(&row[column]).map_err(|fault| fault.error(file.place(spot, column), &file.header[column], cells.wanted))?;
-            }
-            count += 1;
-            if count == CHUNK {
-                count = 0;
-                each(Frame::new(cells.iter_mut().map(|cells| cells.take(&file.header)).collect()))?;
-            }
-            Ok(())
-        })?;
-        if count > 0 {
-            each(Frame::new(cells.iter_mut().map(|cells| cells.take(&self.header)).collect()))?;
-        }
-        Ok(())
+        let mut rows = Rows::new(wanted, &self.header);
+        self.rows(|file, row, spot| rows.push(|i| Cell::Text(&row[wanted[i].column]), |column| file.place(spot, column), each))?;
+        rows.finish(each)
     }
 }
 

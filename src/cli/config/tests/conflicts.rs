@@ -9,7 +9,7 @@ fn what_is_missing_is_named_with_an_example() {
     refused(&[
         (
             "[model]\nhidden = [8]\n[data]\n",
-            "a.toml:3:1: [data] needs `path` (a csv, tsv or idx file, or a folder of idx files) or `name` (a built-in data set): \
+            "a.toml:3:1: [data] needs `path` (a file of columns, an idx file, or a folder of idx files) or `name` (a built-in data set): \
              set it with --set data.path=iris.csv or [data] path",
         ),
         (
@@ -91,19 +91,19 @@ fn keys_that_do_not_go_together_are_refused() {
         ),
         (
             "[data]\nname = \"digits\"\ntarget = \"x\"\n",
-            "a.toml:3:10: `target` does not apply to a built-in data set (it is for csv and tsv files): take it out",
+            "a.toml:3:10: `target` does not apply to a built-in data set (it is for files of columns): take it out",
         ),
         (
             "[data]\npath = \"x.csv\"\ntarget = \"x\"\nlabels = \"y\"\n",
-            "a.toml:4:10: `labels` does not apply to a csv or tsv file (it is for idx images): take it out",
+            "a.toml:4:10: `labels` does not apply to a file of columns (it is for idx images): take it out",
         ),
         (
             "[data]\npath = \"mnist\"\ntest = \"y\"\n",
-            "a.toml:3:8: `test` does not apply to a folder of idx files (it is for csv, tsv and idx files): take it out",
+            "a.toml:3:8: `test` does not apply to a folder of idx files (it is for files of columns and idx files): take it out",
         ),
         (
             "[data]\npath = \"x.csv\"\ntarget = \"a\"\ntest = \"y.idx\"\n",
-            "a.toml:4:8: test must be a .csv or .tsv file, as `path` is: give one with the same columns",
+            "a.toml:4:8: test must be a file of columns, as `path` is (.csv, .tsv, .parquet, .npy, .npz or .safetensors): give one with the same columns",
         ),
         (
             "[data]\npath = \"x.csv\"\ntarget = \"a\"\nfeatures = [\"b\", \"a\"]\n",
@@ -192,7 +192,7 @@ fn what_does_not_suit_the_data_or_the_loss_is_refused() {
         ),
         (
             "[data]\nname = \"moons\"\nweight = \"w\"\n".to_owned(),
-            "a.toml:3:10: `weight` does not apply to a built-in data set (it is for csv and tsv files): take it out",
+            "a.toml:3:10: `weight` does not apply to a built-in data set (it is for files of columns): take it out",
         ),
         (
             format!("{table}weight = \"a\"\n"),

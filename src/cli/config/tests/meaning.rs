@@ -332,7 +332,7 @@ fn files_are_read_from_where_they_are() {
     let data = write("data.bin", b"");
     let unclear = write("unclear.toml", format!("[data]\npath = {:?}\n", data.display().to_string()).as_bytes());
     let message = Config::load(&unclear, &[]).unwrap_err().to_string();
-    let wanted = "2:8: what is in `data.bin` is not told by its name: name it .csv or .tsv, or give the `labels` of idx images";
+    let wanted = "2:8: what is in `data.bin` is not told by its name: name it .csv, .tsv, .parquet, .npy, .npz or .safetensors, or give the `labels` of idx images";
     assert_eq!(message, format!("{}:{wanted}", unclear.display()));
     assert!(Config::load(folder.path().join("none.toml"), &[]).unwrap_err().to_string().contains("none.toml"));
 }

@@ -237,7 +237,7 @@ fn what_comes_in_a_later_version_is_refused_by_name() {
         ),
         (
             "[data]\nname = \"digits\"\nmissing = \"mean\"\n",
-            "a.toml:3:11: `missing` does not apply to the built-in data set digits (it is for csv and tsv files): take it out",
+            "a.toml:3:11: `missing` does not apply to the built-in data set digits (it is for files of columns): take it out",
         ),
         (
             "[output]\ncheckpoint_every = 1\n",
@@ -246,14 +246,6 @@ fn what_comes_in_a_later_version_is_refused_by_name() {
         (
             "[output]\ntensorboard = true\n",
             "a.toml:6:15: tensorboard can only be false in this version (got true): leave it out, or write `tensorboard = false`",
-        ),
-        (
-            "[data]\npath = \"x.parquet\"\n",
-            "a.toml:2:8: `x.parquet` is of a kind that is not in this version: give a csv or tsv file, idx files or a folder of those",
-        ),
-        (
-            "[data]\npath = \"x.csv.gz\"\n",
-            "a.toml:2:8: `x.csv.gz` is of a kind that is not in this version: give a csv or tsv file, idx files or a folder of those",
         ),
     ]);
 }
@@ -361,7 +353,7 @@ fn values_of_the_newer_keys_are_refused_with_what_is_needed() {
         ),
         data("class_weights = { a = 0 }", 23, "a must be a number above 0 (got 0): […]"),
         data("class_weights = 2", 17, "class_weights must be one of none, balanced, or a table of names and weights (got 2): […]"),
-        data("weight = true", 10, "`weight` does not apply to a built-in data set (it is for csv and tsv files): take it out"),
+        data("weight = true", 10, "`weight` does not apply to a built-in data set (it is for files of columns): take it out"),
     ];
     refused(&cases.each_ref().map(|(text, wanted)| (text.as_str(), wanted.as_str())));
     let cases = [
