@@ -17,6 +17,8 @@ mod measuring;
 mod methods;
 #[path = "cli/profile.rs"]
 mod profile;
+#[path = "cli/watching.rs"]
+mod watching;
 
 use bench::{Bench, config, flowers, idx};
 use gradus::model::Weights;

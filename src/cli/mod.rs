@@ -8,6 +8,7 @@ mod check;
 pub mod config;
 mod devices;
 mod eval;
+mod events;
 mod gradcheck;
 mod lr_find;
 mod parity;
@@ -16,6 +17,7 @@ mod predict;
 mod profile;
 mod progress;
 mod run;
+mod scalars;
 mod train;
 
 use crate::error::{Error, Result};

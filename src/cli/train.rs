@@ -3,9 +3,11 @@
 use super::args::Train;
 use super::assemble::{self, Prepared};
 use super::config::Config;
+use super::events::Journal;
 use super::profile;
 use super::progress::{Progress, thousands};
 use super::run::{self, Preprocess};
+use super::scalars::{self, Scalars};
 use super::{print, say};
 use crate::error::Result;
 use crate::exec::DeviceInfo;
@@ -41,20 +43,32 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
 
     let stop = assemble::stop(&config);
     let mut bar = Progress::new(stop.epochs, args.quiet);
+    let mut journal = Journal::create(&folder)?;
+    journal.say("start", start(&config, &data, device.info(), &folder));
+    let mut scalars = if config.output.tensorboard { Some(Scalars::create(&folder)?) } else { None };
     let mut warned = Vec::new();
     let outcome = training.fit_with(train, valid, stop, |event| {
         bar.on(event);
+        journal.on(event);
+        if let Some(scalars) = &mut scalars {
+            scalars.on(event);
+        }
         for warning in warnings(event, &mut warned) {
             bar.aside(|| talk(&warning));
         }
     });
     bar.end();
-    if outcome.is_err() {
-        // nothing was written: an empty folder is of no use to anyone, and a name that is taken is in the way
-        let _ = trace.as_ref().map(std::fs::remove_file);
-        let _ = std::fs::remove_dir(&folder);
-    }
-    let report = outcome?;
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) => {
+            journal.say("end", json!({"error": error.to_string(), "exit_code": error.exit_code()}));
+            // nothing is kept: an empty folder is of no use to anyone, and a name that is taken is in the way
+            drop((journal, scalars));
+            let _ = trace.as_ref().map(std::fs::remove_file);
+            let _ = std::fs::remove_dir(&folder);
+            return Err(error);
+        }
+    };
     let first = report.first();
     let valid_scores = if valid.is_empty() { None } else { training.evaluate(valid)?.into_iter().next() };
     let test_scores = if test.is_empty() { None } else { training.evaluate(test)?.into_iter().next() };
@@ -65,6 +79,12 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     run::write_flow(&folder, &first.flow)?;
     run::write_model(&folder, &first.weights)?;
     run::write_manifest(&folder, &manifest(&config, &data, device.info(), &report, &summary)?)?;
+    journal.say("end", summary.clone());
+    journal.keep()?;
+    match scalars {
+        Some(scalars) => scalars.keep()?,
+        None => scalars::clear_run(&folder)?,
+    }
     if args.profile.is_some() || std::io::stderr().is_terminal() {
         talk(&profile::start_line(&report.start));
     }
@@ -156,6 +176,20 @@ fn summary(report: &Report, valid: Option<&Scores>, test: Option<&Scores>, devic
         "device": device_json(device),
         "weights_hash": first.weights_hash,
         "run": folder.display().to_string(),
+    })
+}
+
+/// What is known before the first step.
+fn start(config: &Config, data: &Prepared, device: &DeviceInfo, folder: &Path) -> Value {
+    json!({
+        "gradus": env!("CARGO_PKG_VERSION"),
+        "name": config.name(),
+        "seed": config.seed,
+        "run": folder.display().to_string(),
+        "device": device_json(device),
+        "rows": {"train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
+        "epochs": config.train.epochs,
+        "batch": config.train.batch,
     })
 }
 
