@@ -196,7 +196,7 @@ impl Judge {
     fn score(&self, outputs: &[f32]) -> f64 {
         match self {
             Judge::Classes(of) => {
-                let right = outputs.chunks(outputs.len() / of.len()).zip(of).filter(|(z, class)| argmax(z) == **class as usize);
+                let right = outputs.chunks(outputs.len() / of.len()).zip(of).filter(|(z, class)| class_of(z) == **class as usize);
                 right.count() as f64 / of.len() as f64
             }
             Judge::Values { of, width, spread, link } => {
@@ -211,7 +211,7 @@ impl Judge {
 }
 
 /// The class that is predicted: of a single output the second one where it is above 0.
-fn argmax(outputs: &[f32]) -> usize {
+pub(crate) fn class_of(outputs: &[f32]) -> usize {
     match outputs {
         [one] => usize::from(*one > 0.0),
         _ => (1..outputs.len()).fold(0, |best, j| if outputs[j] > outputs[best] { j } else { best }),

@@ -17,6 +17,8 @@ mod measuring;
 mod methods;
 #[path = "cli/profile.rs"]
 mod profile;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/watching.rs"]
 mod watching;
 

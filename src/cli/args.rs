@@ -5,6 +5,7 @@ use super::gradcheck::Gradcheck;
 use super::lr_find::LrFind;
 use super::plot::Plot;
 use super::profile::json_file;
+use super::report::Report;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -49,6 +50,8 @@ pub enum Command {
     Bench(Bench),
     /// Draw losses, activations, schedules, a plan or a run into an SVG file
     Plot(Plot),
+    /// Write the report of a run anew: one HTML file
+    Report(Report),
 }
 
 const CONFIG: &str = "A TOML file, or a built-in data set: digits, spirals, moons, sine";
@@ -258,7 +261,7 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot"] {
+        for command in ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot", "report"] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

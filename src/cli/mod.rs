@@ -16,6 +16,7 @@ mod plot;
 mod predict;
 mod profile;
 mod progress;
+mod report;
 mod run;
 mod scalars;
 mod train;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Gradcheck(args) => gradcheck::gradcheck(&args),
         Command::Plot(args) => plot::plot(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Report(args) => report::report(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -6,6 +6,7 @@ use super::config::Config;
 use super::events::Journal;
 use super::profile;
 use super::progress::{Progress, thousands};
+use super::report;
 use super::run::{self, Preprocess};
 use super::scalars::{self, Scalars};
 use super::{print, say};
@@ -104,6 +105,16 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
         first.weights_hash,
         folder.display()
     ));
+    if config.output.report {
+        let run = run::open(&folder)?;
+        match report::write(&folder, &run, Some(&data), &mut training, &device) {
+            Ok(path) => talk(&format!("report: {}", path.display())),
+            // the run is whole without it
+            Err(error) => say(&format!("warning: no report: {error}")),
+        }
+    } else {
+        report::clear(&folder)?;
+    }
     if args.json {
         print(&summary.to_string())?;
     } else {
@@ -208,6 +219,7 @@ fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Repo
         "data": {"hash": data.hash, "train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
         "weights_hash": report.first().weights_hash,
         "start_seconds": profile::start_json(&report.start),
+        "profile": report.profile.as_ref().map(profile::to_json),
         "result": summary,
         "preprocess": preprocess.to_json(),
     }))

@@ -173,6 +173,10 @@ check_finite = true
 
 [device]
 use = "auto"
+
+[output]
+tensorboard = false
+report = true
 "#;
     assert_eq!(text, wanted);
 }
