@@ -4,6 +4,8 @@
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/diagrams.rs"]
 mod diagrams;
 #[path = "cli/failures.rs"]

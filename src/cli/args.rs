@@ -1,6 +1,7 @@
 //! The arguments of the binary: its commands, their options and their help.
 
 use super::bench::Bench;
+use super::compare::Compare;
 use super::gradcheck::Gradcheck;
 use super::lr_find::LrFind;
 use super::plot::Plot;
@@ -52,6 +53,8 @@ pub enum Command {
     Plot(Plot),
     /// Write the report of a run anew: one HTML file
     Report(Report),
+    /// Show two runs side by side: configs, results, curves
+    Compare(Compare),
 }
 
 const CONFIG: &str = "A TOML file, or a built-in data set: digits, spirals, moons, sine";
@@ -92,6 +95,10 @@ pub struct Train {
         help = "Time each kernel: a table on stderr, a Chrome trace in FILE.json [default: trace.json in the run folder]"
     )]
     pub profile: Option<Option<PathBuf>>,
+    /// Whether charts take the terminal while it trains.
+    #[cfg(feature = "tui")]
+    #[arg(long, help = "Charts in the terminal, with keys: q stops and keeps, s saves the weights, ? helps")]
+    pub tui: bool,
     /// Whether nothing is said on stderr.
     #[arg(long, short, help = "Say nothing on stderr but errors")]
     pub quiet: bool,
@@ -261,7 +268,9 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot", "report"] {
+        for command in
+            ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot", "report", "compare"]
+        {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

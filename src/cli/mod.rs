@@ -5,6 +5,7 @@ pub mod args;
 mod assemble;
 mod bench;
 mod check;
+mod compare;
 pub mod config;
 mod devices;
 mod eval;
@@ -19,7 +20,10 @@ mod progress;
 mod report;
 mod run;
 mod scalars;
+mod screen;
 mod train;
+#[cfg(feature = "tui")]
+pub mod tui;
 
 use crate::error::{Error, Result};
 use args::{Arguments, Command};
@@ -41,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Plot(args) => plot::plot(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Report(args) => report::report(&args),
+        Command::Compare(args) => compare::compare(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -5,16 +5,17 @@ use super::assemble::{self, Prepared};
 use super::config::Config;
 use super::events::Journal;
 use super::profile;
-use super::progress::{Progress, thousands};
+use super::progress::thousands;
 use super::report;
 use super::run::{self, Preprocess};
 use super::scalars::{self, Scalars};
+use super::screen::Screen;
 use super::{print, say};
 use crate::error::Result;
 use crate::exec::DeviceInfo;
 use crate::flow::Trouble;
 use crate::metrics::{self, Scores};
-use crate::train::{Event, Report, Timing};
+use crate::train::{Event, Reason, Report, Timing};
 use serde_json::{Map, Value, json};
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -43,22 +44,22 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     }
 
     let stop = assemble::stop(&config);
-    let mut bar = Progress::new(stop.epochs, args.quiet);
     let mut journal = Journal::create(&folder)?;
     journal.say("start", start(&config, &data, device.info(), &folder));
     let mut scalars = if config.output.tensorboard { Some(Scalars::create(&folder)?) } else { None };
+    let mut screen = Screen::new(args, &format!("{} · {}", config.name(), device.info()), stop.epochs, &folder)?;
     let mut warned = Vec::new();
-    let outcome = training.fit_with(train, valid, stop, |event| {
-        bar.on(event);
+    let outcome = training.fit_with(train, valid, screen.stop(stop), |event| {
+        screen.on(event);
         journal.on(event);
         if let Some(scalars) = &mut scalars {
             scalars.on(event);
         }
         for warning in warnings(event, &mut warned) {
-            bar.aside(|| talk(&warning));
+            screen.say(warning);
         }
     });
-    bar.end();
+    screen.end();
     let report = match outcome {
         Ok(report) => report,
         Err(error) => {
@@ -124,7 +125,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if first.stopped == Reason::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
 /// What an event gives reason to warn of. The same trouble of the same layer is warned of once.
