@@ -94,13 +94,16 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         if !self.kept {
-            // who follows the file has it open, and has read its last line; what cannot be put back cannot be told from here
-            let _ = match &self.before {
-                Some(before) => std::fs::rename(before, &self.path),
-                None => std::fs::remove_file(&self.path),
-            };
+            undo(self.path.parent().unwrap_or(Path::new("")));
         }
     }
+}
+
+/// Leaves the events of a run folder as they were before the training that is given up. Who follows the file has it open, and has read its last line;
+/// what cannot be put back cannot be told from here.
+pub(super) fn undo(folder: &Path) {
+    let (path, before) = (folder.join(EVENTS), folder.join(BEFORE));
+    let _ = if before.exists() { std::fs::rename(before, path) } else { std::fs::remove_file(path) };
 }
 
 /// An epoch with all its metrics.

@@ -56,15 +56,15 @@ pub(super) fn is_possible() -> bool {
 }
 
 impl Tui {
-    /// Takes the terminal.
-    pub(super) fn start(history: History) -> Result<Self> {
+    /// Takes the terminal. `give_up` is done before a key ends the program at once.
+    pub(super) fn start(history: History, give_up: impl Fn() + Send + 'static) -> Result<Self> {
         let shared = Arc::new(Shared { history: Mutex::new(history), ..Shared::default() });
         let failed = |e: io::Error| Error::io("the terminal", e);
         enable_raw_mode().map_err(failed)?;
         let mut tui = Tui { shared: Arc::clone(&shared), thread: None };
         execute!(io::stderr(), EnterAlternateScreen).map_err(failed)?;
         let mut terminal = Terminal::new(CrosstermBackend::new(io::stderr())).map_err(failed)?;
-        tui.thread = Some(std::thread::spawn(move || watch(&mut terminal, &shared)));
+        tui.thread = Some(std::thread::spawn(move || watch(&mut terminal, &shared, give_up)));
         Ok(tui)
     }
 
@@ -110,7 +110,7 @@ fn give_back() {
 }
 
 /// Draws and listens until the training is over.
-fn watch(terminal: &mut Terminal<CrosstermBackend<Stderr>>, shared: &Shared) -> io::Result<()> {
+fn watch(terminal: &mut Terminal<CrosstermBackend<Stderr>>, shared: &Shared, give_up: impl Fn()) -> io::Result<()> {
     let began = Instant::now();
     while !shared.over.load(Ordering::Relaxed) {
         let history = shared.history().clone();
@@ -119,6 +119,7 @@ fn watch(terminal: &mut Terminal<CrosstermBackend<Stderr>>, shared: &Shared) -> 
             && let Input::Key(key) = event::read()?
             && pressed(key, shared) == Wish::Now
         {
+            give_up();
             give_back();
             std::process::exit(130);
         }
