@@ -1,6 +1,6 @@
 // hits:      stats[m, r] = ([argmaxⱼ z[m, r, j] = y], [y is among the `top` largest], 0, 0)
 // confusion: counts[m, y, p] += 1, p the class that the row is taken for: the argmax, or of one output whether it is above 0
-// errors:    stats[m, r] = (Σⱼ e², Σⱼ |e|, 0, 0), e = link(p) − t
+// errors:    stats[m, r] = (Σⱼ e², Σⱼ |e|, 0, 0), e = (link(p) − t)·units[j]
 // One record a row; `tally` adds them up. The counts are whole numbers, so that the order of the atomics does not matter.
 struct Hits { rows: u32, outputs: u32, stride: u32, order_stride: u32, members: u32, top: u32 }
 struct Confusion { rows: u32, outputs: u32, stride: u32, order_stride: u32, members: u32, classes: u32 }
@@ -15,6 +15,7 @@ struct Errors { rows: u32, outputs: u32, stride: u32, order_stride: u32, members
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
+@group(0) @binding(6) var<storage, read> units: array<f32>;
 
 // the first of equals wins, as in NumPy
 fn class_of(first: u32, outputs: u32) -> u32 {
@@ -79,7 +80,7 @@ fn errors(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
         } else if q.link == 2u {
             answer = exp(answer);
         }
-        let e = answer - values[truth + j];
+        let e = (answer - values[truth + j]) * units[j];
         sums += vec4<f32>(e * e, abs(e), 0.0, 0.0);
     }
     stats[id.z * q.rows + r] = sums;

@@ -3,7 +3,7 @@
 //! A kernel's WGSL calls `activate(kind, z)`, `slope(kind, x)`, `loss_value(kind, p, t)` or `loss_slope(kind, p, t)`; its twin asks
 //! its [`Args`](crate::kernel::Args). Which formula a `kind` is says the plan that the kernel runs in: it lists those that it uses.
 
-use crate::expr::{self, Width};
+use crate::expr::{self, Expr, Width};
 use crate::kernel::Real;
 use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub trait Pointwise: Debug + Send + Sync {
     fn slope32(&self, delta: &mut [f32], source: &[f32]);
     /// `δ ← δ · σ'`, the slope taken from a or z.
     fn slope64(&self, delta: &mut [f64], source: &[f64]);
+    /// σ as an expression of `z`, for other tools; `None` where it is known as code only.
+    fn expression(&self) -> Option<Expr>;
 }
 
 /// `ℓ(p, t)` of one output, as a plan holds it: made from a [`Loss`](crate::Loss).

@@ -7,6 +7,8 @@ pub mod clip;
 pub mod data;
 pub mod error;
 pub mod exec;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod expr;
 pub mod flow;
 pub mod formula;

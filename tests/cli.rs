@@ -10,6 +10,8 @@ mod compare;
 mod diagrams;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/files.rs"]
+mod files;
 #[cfg(feature = "gpu")]
 #[path = "cli/gpu.rs"]
 mod gpu;

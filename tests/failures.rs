@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
-use gradus::data::{CsvOptions, Features, Split, Table, Targets, Task, read_csv};
+use gradus::data::{Features, Split, Table, TableOptions, Targets, Task, read_table};
 use gradus::kernels::update;
 use gradus::model::Weights;
 use gradus::plan::{Builder, Kind};
@@ -136,13 +136,13 @@ fn files_that_are_wrong_are_named_with_line_and_column() {
     ];
     for (what, text, parts) in cases {
         std::fs::write(&path, text).unwrap();
-        let options = CsvOptions { task: Task::Classification, ..CsvOptions::new("kind") };
-        let result = read_csv(&path, &options);
+        let options = TableOptions { task: Task::Classification, ..TableOptions::new("kind") };
+        let result = read_table(&path, &options);
         assert!(matches!(result, Err(Error::Input { place: Some(_), .. })), "{what} has no place: {result:?}");
         fails(what, result, parts, 2);
     }
     let absent = folder.path().join("absent.csv");
-    fails("a missing table", read_csv(&absent, &CsvOptions::new("kind")), &["absent.csv: "], 2);
+    fails("a missing table", read_table(&absent, &TableOptions::new("kind")), &["absent.csv: "], 2);
     let absent = folder.path().join("absent.safetensors");
     fails("missing weights", Weights::load(&absent), &["absent.safetensors: "], 2);
     let broken = folder.path().join("broken.safetensors");

@@ -41,7 +41,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "schedule", may_use: &["hyper", "expr"], crates: &[] },
     Layer { module: "lr_find", may_use: &[], crates: &[] },
     Layer { module: "metrics", may_use: &[], crates: &["ndarray"] },
-    Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "rand", "sha2"] },
+    Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "rand", "serde", "serde_json", "sha2"] },
     // opens an executor for a device; who runs a plan knows the trait only
     Layer { module: "exec", may_use: &["kernel", "plan", "parallel", "exec::cpu", "exec::gpu"], crates: &[] },
     Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec", "parallel"], crates: &["num_traits"] },
@@ -59,7 +59,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "importance", may_use: &["data", "formula", "loss", "model", "train"], crates: &[] },
     // times the public face of others
     Layer { module: "bench", may_use: &["kernel", "plan", "kernels", "exec", "data", "train"], crates: &[] },
-    Layer { module: "export", may_use: &["kernel", "plan", "kernels", "model", "loss", "data"], crates: &["bytemuck", "safetensors", "serde_json"] },
+    Layer { module: "export", may_use: &["formula", "expr", "exec", "model", "loss", "data", "train"], crates: &["ndarray", "ndarray_npy", "prost", "serde_json"] },
     Layer { module: "cli", may_use: ANY, crates: ANY },
     Layer { module: "main", may_use: ANY, crates: ANY },
     Layer { module: "lib", may_use: ANY, crates: &[] },

@@ -37,7 +37,11 @@ fn devices() -> Vec<OpenDevice> {
 /// What a model scores that hands its features on as they are: a dense layer whose weight is the unit matrix.
 fn scores(device: &OpenDevice, loss: Loss, outputs: usize, features: Vec<f32>, targets: Targets) -> Scores {
     let names = (0..outputs).map(|i| format!("z{i}")).collect();
-    let data = Dataset::new(Table::new(Features::F32(features), names, targets).unwrap());
+    scores_of(device, loss, outputs, Table::new(Features::F32(features), names, targets).unwrap())
+}
+
+fn scores_of(device: &OpenDevice, loss: Loss, outputs: usize, table: Table) -> Scores {
+    let data = Dataset::new(table);
     let model = Model::input(outputs).layer(Layer::Dense { outputs, bias: false, init: Init::Zeros });
     let unit: Vec<f32> = (0..outputs * outputs).map(|i| if i % (outputs + 1) == 0 { 1.0 } else { 0.0 }).collect();
     let folder = tempfile::tempdir().unwrap();
@@ -95,6 +99,23 @@ fn regressions_have_scikit_learns_scores() {
 }
 
 #[test]
+fn targets_in_units_of_their_own_have_the_scores_of_the_whole() {
+    let golden = golden();
+    for device in devices() {
+        for case in golden["regressions"].as_array().unwrap() {
+            let outputs = case["outputs"].as_u64().unwrap() as usize;
+            // powers of two, so that nothing is rounded
+            let units: Vec<f32> = (0..outputs).map(|j| [4.0, 0.5, 2.0][j % 3]).collect();
+            let in_units = |values: Vec<f32>| values.iter().zip(units.iter().cycle()).map(|(x, unit)| x / unit).collect::<Vec<f32>>();
+            let names = || (0..outputs).map(|c| c.to_string()).collect::<Vec<_>>();
+            let targets = Targets::Values { of: in_units(list(&case["t"])), names: names() };
+            let table = Table::new(Features::F32(in_units(list(&case["p"]))), names(), targets).unwrap().with_units(units).unwrap();
+            compare(&case["note"], &case["metrics"], &scores_of(&device, Loss::mse(), outputs, table), 1e-6);
+        }
+    }
+}
+
+#[test]
 fn every_metric_of_the_table_is_worked_out_for_some_task() {
     let classes =
         |k: usize| Targets::Classes { of: (0..12).map(|i| i % k as u32).collect(), names: (0..k).map(|c| c.to_string()).collect() };
@@ -121,12 +142,13 @@ const MEMBERS: usize = 3;
 const BATCH: usize = 16;
 
 /// What a kernel alone is made with: outputs a row, the stride of a row, the rows of the set, and the buffers predictions, targets, order,
-/// records and counts.
+/// records and counts; and the targets' units, which are 1.
 struct Alone {
     outputs: u32,
     stride: u32,
     order_stride: u32,
     buffers: [Buf; 5],
+    units: Buf,
 }
 
 /// Runs one kernel on the CPU path in `f64` for three members, over batches that do not divide the rows, from the last row to the first.
@@ -142,14 +164,16 @@ fn alone(outputs: usize, classes: usize, p: &[f32], targets: &Targets, add: impl
     let order = builder.buffer("order", Kind::U32, MEMBERS * n);
     let stats = builder.buffer("stats", Kind::F32, MEMBERS * BATCH * 4);
     let counts = builder.buffer("counts", Kind::U32, MEMBERS * cells);
+    let units = builder.buffer("units", Kind::F32, outputs);
     let program = builder.program("metrics");
     let buffers = [predictions, truth, order, stats, counts];
-    add(&mut builder, &Alone { outputs: outputs as u32, stride: stride as u32, order_stride: n as u32, buffers });
+    add(&mut builder, &Alone { outputs: outputs as u32, stride: stride as u32, order_stride: n as u32, buffers, units });
     let mut executor = Cpu::<f64>::new(builder.finish().unwrap());
     match targets {
         Targets::Classes { of, .. } => executor.write_words(truth, 0, of).unwrap(),
         Targets::Values { of, .. } => executor.write(truth, 0, of).unwrap(),
     }
+    executor.write(units, 0, &vec![1.0; outputs]).unwrap();
     let rows: Vec<u32> = (0..n as u32).rev().collect();
     (0..MEMBERS).for_each(|m| executor.write_words(order, m * n, &rows).unwrap());
     let mut sums = [[0.0; 2]; MEMBERS];
@@ -188,12 +212,17 @@ fn counts_of_the_kernels_alone_give_scikit_learns_numbers() {
         let of: Vec<u32> = case["y"].as_array().unwrap().iter().map(|y| y.as_u64().unwrap() as u32).collect();
         let rows = of.len() as f64;
         let targets = Targets::Classes { of: of.clone(), names: (0..classes).map(|c| c.to_string()).collect() };
-        let counted =
-            alone(outputs, classes, &z, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, _, counts] }| {
+        let counted = alone(
+            outputs,
+            classes,
+            &z,
+            &targets,
+            |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, _, counts], .. }| {
                 let (rows, members) = (BATCH as u32, MEMBERS as u32);
                 let kernel = kernels::Confusion { rows, outputs, stride, order_stride, members, classes: classes as u32 };
                 builder.dispatch(&kernel, &[p, t, o, counts], "metrics");
-            });
+            },
+        );
         for (_, counts) in counted {
             let confusion = Confusion::new(classes, counts);
             let wanted: Vec<u64> = case["confusion"].as_array().unwrap().iter().map(|c| c.as_u64().unwrap()).collect();
@@ -220,11 +249,16 @@ fn counts_of_the_kernels_alone_give_scikit_learns_numbers() {
             tops.extend([(1, case["metrics"]["accuracy"].as_f64().unwrap()), (2, 1.0)]);
         }
         for (top, share) in tops {
-            let counted =
-                alone(outputs, classes, &z, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _] }| {
+            let counted = alone(
+                outputs,
+                classes,
+                &z,
+                &targets,
+                |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _], .. }| {
                     let hits = Hits { rows: BATCH as u32, outputs, stride, order_stride, members: MEMBERS as u32, top };
                     builder.dispatch(&hits, &[p, t, o, stats], "metrics");
-                });
+                },
+            );
             for ([hits, among], _) in counted {
                 close(note, "hits", hits / rows, case["metrics"]["accuracy"].as_f64().unwrap(), 1e-12);
                 close(note, &format!("top {top}"), among / rows, share, 1e-12);
@@ -252,9 +286,9 @@ fn errors_of_the_kernel_alone_give_scikit_learns_numbers() {
         let mean = |c: usize| t.iter().skip(c).step_by(k).map(|&t| f64::from(t)).sum::<f64>() / rows as f64;
         let spread = (0..k).map(|c| t.iter().skip(c).step_by(k).map(|&t| (f64::from(t) - mean(c)).powi(2)).sum::<f64>()).sum();
         let targets = Targets::Values { of: t.clone(), names: (0..k).map(|c| c.to_string()).collect() };
-        let summed = alone(k, 0, &p, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _] }| {
+        let summed = alone(k, 0, &p, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _], units }| {
             let errors = Errors { rows: BATCH as u32, outputs, stride, order_stride, members: MEMBERS as u32, link: 0 };
-            builder.dispatch(&errors, &[p, t, o, stats], "metrics");
+            builder.dispatch(&errors, &[p, t, o, stats, units], "metrics");
         });
         for ([squares, absolutes], _) in summed {
             let scores = Scores::regression(0.0, Sums { rows, outputs: k, squares, absolutes, spread });
@@ -274,7 +308,7 @@ fn an_output_that_is_not_finite_is_no_hit_among_several() {
         let mut z = vec![bad; 8];
         z.extend([0.0; 7]);
         z.push(1.0);
-        let counted = alone(8, 0, &z, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _] }| {
+        let counted = alone(8, 0, &z, &targets, |builder, &Alone { outputs, stride, order_stride, buffers: [p, t, o, stats, _], .. }| {
             let hits = Hits { rows: BATCH as u32, outputs, stride, order_stride, members: MEMBERS as u32, top: 5 };
             builder.dispatch(&hits, &[p, t, o, stats], "metrics");
         });

@@ -1,150 +1,114 @@
-//! From a model's outputs to answers: classes, their probabilities, numbers; as the loss means them.
+//! From a model's outputs to the cells of a record: classes, their probabilities, numbers.
 
-use super::run::Preprocess;
+use crate::data::Preprocessor;
 use crate::error::{Error, Result};
-use crate::formula::{Link, Takes};
+use crate::export::{Answer, Shares};
 use crate::loss::Loss;
 
 /// How the outputs of a row become the cells of a record.
-pub(super) struct Answers<'a> {
-    preprocess: &'a Preprocess,
-    loss: &'a Loss,
+pub(super) struct Answers {
+    answer: Answer,
     proba: bool,
 }
 
-impl<'a> Answers<'a> {
+/// A cell of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell {
+    /// The class that a row is taken for.
+    Class(String),
+    /// The probability of a class.
+    Share(f64),
+    /// A number.
+    Number(f32),
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cell::Class(name) => f.write_str(name),
+            Cell::Share(share) => write!(f, "{share}"),
+            Cell::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl Answers {
     /// Errors when probabilities are wanted where there are none.
-    pub(super) fn new(preprocess: &'a Preprocess, loss: &'a Loss, proba: bool) -> Result<Self> {
-        if proba && preprocess.classes.is_none() {
-            return Err(Error::input("--proba is for classes, and this model predicts numbers: leave it out"));
+    pub(super) fn new(preprocess: &Preprocessor, loss: &Loss, proba: bool) -> Result<Self> {
+        let answer = Answer::of(preprocess, loss);
+        match &answer {
+            Answer::Values { .. } if proba => Err(Error::input("--proba is for classes, and this model predicts numbers: leave it out")),
+            Answer::Class { shares: Shares::None, .. } if proba => {
+                let name = loss.name();
+                Err(Error::input(format!(
+                    "the outputs of a model that was trained with {name} are no probabilities: leave --proba out, or train with cross_entropy"
+                )))
+            }
+            _ => Ok(Answers { answer, proba }),
         }
-        if proba && loss.takes() != Takes::Classes && loss.link() != Link::Sigmoid {
-            let name = loss.name();
-            return Err(Error::input(format!(
-                "the outputs of a model that was trained with {name} are no probabilities: leave --proba out, or train with cross_entropy"
-            )));
-        }
-        Ok(Answers { preprocess, loss, proba })
     }
 
     /// The names of the cells.
     pub(super) fn header(&self) -> Vec<String> {
-        match &self.preprocess.classes {
-            Some(classes) => {
-                let shares = classes.iter().map(|class| format!("proba_{class}"));
-                std::iter::once(self.preprocess.target.clone()).chain(shares.filter(|_| self.proba)).collect()
+        match &self.answer {
+            Answer::Class { column, names, .. } => {
+                let shares = names.iter().map(|class| format!("proba_{class}"));
+                std::iter::once(column.clone()).chain(shares.filter(|_| self.proba)).collect()
             }
-            None if self.has_deviations() => self.preprocess.values.iter().flat_map(|name| [name.clone(), format!("{name}_std")]).collect(),
-            None => self.preprocess.values.clone(),
+            Answer::Values { columns, deviations, .. } => {
+                let deviation = |name: &str| deviations.then(|| format!("{name}_std"));
+                columns.iter().flat_map(|value| std::iter::once(value.column.clone()).chain(deviation(&value.column))).collect()
+            }
         }
     }
 
     /// The cells of a row.
-    pub(super) fn record(&self, outputs: &[f32]) -> Vec<String> {
-        match &self.preprocess.classes {
-            Some(classes) => {
-                let shares = if self.proba { self.shares(outputs) } else { Vec::new() };
-                let name = classes[class(outputs)].clone();
-                std::iter::once(name).chain(shares.iter().map(f64::to_string)).collect()
+    pub(super) fn record(&self, outputs: &[f32]) -> Vec<Cell> {
+        match &self.answer {
+            Answer::Class { names, .. } => {
+                let shares = if self.proba { self.answer.numbers(outputs) } else { Vec::new() };
+                let name = Cell::Class(names[self.answer.class(outputs)].clone());
+                std::iter::once(name).chain(shares.into_iter().map(Cell::Share)).collect()
             }
-            None if self.has_deviations() => {
-                // the means first, then the logarithms of the variances
-                let (means, logarithms) = outputs.split_at(outputs.len() / 2);
-                means.iter().zip(logarithms).flat_map(|(mean, s)| [mean.to_string(), (0.5 * s).exp().to_string()]).collect()
-            }
-            None => outputs.iter().map(|&p| self.loss.link().apply(p).to_string()).collect(),
+            Answer::Values { .. } => self.answer.numbers(outputs).into_iter().map(|number| Cell::Number(number as f32)).collect(),
         }
     }
-
-    /// Whether there are two outputs a target, a mean and the logarithm of a variance.
-    fn has_deviations(&self) -> bool {
-        self.loss.outputs(None, 1) == 2
-    }
-
-    /// The probability of each class.
-    fn shares(&self, outputs: &[f32]) -> Vec<f64> {
-        match (self.loss.takes(), outputs) {
-            (Takes::Classes, logits) => softmax(logits),
-            (_, [one]) => {
-                let share = self.loss.link().apply(f64::from(*one));
-                vec![1.0 - share, share]
-            }
-            (_, each) => each.iter().map(|&p| self.loss.link().apply(f64::from(p))).collect(),
-        }
-    }
-}
-
-/// The class that the outputs of a row stand for, as the metrics take it: the largest; of one output the second class above 0.
-fn class(outputs: &[f32]) -> usize {
-    match outputs {
-        [one] => usize::from(*one > 0.0),
-        _ => (1..outputs.len()).fold(0, |best, j| if outputs[j] > outputs[best] { j } else { best }),
-    }
-}
-
-/// The shares `exp zⱼ / Σ exp z`, the largest logit taken off first.
-fn softmax(logits: &[f32]) -> Vec<f64> {
-    let top = logits.iter().fold(f32::NEG_INFINITY, |top, &z| top.max(z));
-    let powers: Vec<f64> = logits.iter().map(|&z| f64::from(z - top).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|p| p / sum).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Target, Value};
 
-    fn of(classes: Option<&[&str]>) -> Preprocess {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect::<Vec<_>>();
-        let values = if classes.is_some() { vec![] } else { words(&["y"]) };
-        Preprocess {
-            features: words(&["x"]),
-            target: "y".into(),
-            classes: classes.map(words),
-            values,
-            scaler: None,
-            weight: None,
-            class_weights: None,
-        }
+    fn of(classes: Option<&[&str]>) -> Preprocessor {
+        let target = match classes {
+            Some(names) => Target::Classes { column: "y".into(), names: names.iter().map(|name| (*name).to_string()).collect() },
+            None => Target::Values { columns: vec![Value { column: "y".into(), shift: 0.0, unit: 1.0 }] },
+        };
+        Preprocessor { features: vec![], target, weight: None }
     }
 
     fn answer(classes: Option<&[&str]>, loss: &str, proba: bool, outputs: &[f32]) -> (Vec<String>, Vec<String>) {
-        let (preprocess, loss) = (of(classes), Loss::named(loss).unwrap());
-        let answers = Answers::new(&preprocess, &loss, proba).unwrap();
-        (answers.header(), answers.record(outputs))
+        let answers = Answers::new(&of(classes), &Loss::named(loss).unwrap(), proba).unwrap();
+        (answers.header(), answers.record(outputs).iter().map(Cell::to_string).collect())
     }
 
     #[test]
-    fn softmax_is_that_of_the_formula_and_does_not_overflow() {
-        // exp(0) : exp(ln 3) = 1 : 3
-        let shares = softmax(&[1000.0, 1000.0 + 3f32.ln()]);
-        assert!((shares[0] - 0.25).abs() < 1e-5 && (shares[1] - 0.75).abs() < 1e-5, "{shares:?}");
-    }
-
-    #[test]
-    fn one_output_says_which_of_two_classes_it_is() {
+    fn classes_come_with_their_probabilities_where_they_are_wanted() {
         let two: Option<&[&str]> = Some(&["no", "yes"]);
-        for loss in ["binary_cross_entropy", "hinge"] {
-            assert_eq!(answer(two, loss, false, &[0.1]).1, ["yes"], "{loss}");
-            assert_eq!(answer(two, loss, false, &[-0.1]).1, ["no"], "{loss}");
-        }
         let (header, record) = answer(two, "binary_cross_entropy", true, &[3f32.ln()]);
-        assert_eq!(header, ["y", "proba_no", "proba_yes"]);
-        // σ(ln 3) = 3/4
-        let shares: Vec<f64> = record[1..].iter().map(|cell| cell.parse().unwrap()).collect();
-        assert!(record[0] == "yes" && (shares[0] - 0.25).abs() < 1e-6 && (shares[1] - 0.75).abs() < 1e-6, "{record:?}");
-        assert_eq!(answer(Some(&["a", "b", "c"]), "hinge", false, &[-0.5, 0.2, 0.1]).1, ["b"]);
+        assert_eq!((header, record[0].as_str(), record.len()), (vec!["y".into(), "proba_no".into(), "proba_yes".into()], "yes", 3));
+        assert_eq!(answer(two, "hinge", false, &[-0.1]), (vec!["y".into()], vec!["no".into()]));
     }
 
     #[test]
-    fn numbers_go_through_the_link_of_their_loss() {
-        assert_eq!(answer(None, "mse", false, &[0.25]), (vec!["y".into()], vec!["0.25".into()]));
-        let rate: f32 = answer(None, "poisson", false, &[2f32.ln()]).1[0].parse().unwrap();
-        assert!((rate - 2.0).abs() < 1e-6, "{rate}");
-        let (header, record) = answer(None, "gaussian_nll", false, &[1.5, 4f32.ln()]);
+    fn numbers_are_as_short_as_their_32_bits() {
+        assert_eq!(answer(None, "mse", false, &[0.1]), (vec!["y".into()], vec!["0.1".into()]));
         // a variance of 4 is a deviation of 2
-        assert_eq!((header, record[0].as_str()), (vec!["y".into(), "y_std".into()], "1.5"));
-        assert!((record[1].parse::<f32>().unwrap() - 2.0).abs() < 1e-6, "{record:?}");
+        assert_eq!(
+            answer(None, "gaussian_nll", false, &[1.5, 4f32.ln()]),
+            (vec!["y".into(), "y_std".into()], vec!["1.5".into(), "2".into()])
+        );
     }
 
     #[test]

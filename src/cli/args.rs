@@ -7,7 +7,7 @@ use super::lr_find::LrFind;
 use super::plot::Plot;
 use super::profile::json_file;
 use super::report::Report;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// The command line as a whole.
@@ -33,10 +33,14 @@ pub struct Arguments {
 pub enum Command {
     /// Train a model and keep it in a run folder
     Train(Train),
+    /// Write a config with comments for a data file, to stdout
+    New(New),
     /// Judge a trained model on its test set, or on new data
     Eval(Eval),
     /// Predict with a trained model
     Predict(Predict),
+    /// Write a trained model for other tools: ONNX, safetensors, NumPy, WGSL, Rust
+    Export(Export),
     /// List the adapters, their limits, and which one `auto` takes
     Devices(Devices),
     /// Compare every kernel on the GPU with its reference on the CPU
@@ -57,13 +61,15 @@ pub enum Command {
     Compare(Compare),
 }
 
-const CONFIG: &str = "A TOML file, or a built-in data set: digits, spirals, moons, sine";
+const CONFIG: &str = "A TOML file, a data file with --target, or a built-in data set: digits, spirals, moons, sine";
+const TARGET: &str = "The column to predict, by its name or its index from 0: the same as --set data.target=NAME";
 const SET: &str = "Set a key of the config, as in optimizer.lr=3e-4; `default` undoes one. Repeatable";
 const DEVICE: &str = "auto, cpu, vulkan, metal, dx12, or part of an adapter's name [default: the config's, else auto]";
 
 /// `gradus train`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  gradus train digits\n  \
+                        gradus train iris.csv --target species\n  \
                         gradus train iris.toml --set optimizer.lr=3e-4 --set train.epochs=5\n  \
                         gradus train iris.toml --set clip=default --device cpu --out runs/plain --overwrite\n  \
                         gradus train digits --profile        where the time goes; open trace.json in ui.perfetto.dev")]
@@ -74,6 +80,9 @@ pub struct Train {
     /// Keys of the config, each `KEY=VALUE`.
     #[arg(long = "set", value_name = "KEY=VALUE", help = SET)]
     pub sets: Vec<String>,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = TARGET)]
+    pub target: Option<String>,
     /// The device, instead of the config's.
     #[arg(long, value_name = "D", help = DEVICE)]
     pub device: Option<String>,
@@ -104,6 +113,28 @@ pub struct Train {
     pub quiet: bool,
 }
 
+/// `KEY=VALUE` of the config, with that of the target behind them.
+pub(super) fn with_target(sets: &[String], target: Option<&str>) -> Vec<String> {
+    // in TOML's quotes, so that a name like `1` is a name first
+    let target = target.map(|name| match name.parse::<usize>() {
+        Ok(index) => format!("data.target={index}"),
+        Err(_) => format!("data.target={}", serde_json::Value::from(name)),
+    });
+    sets.iter().cloned().chain(target).collect()
+}
+
+/// `gradus new`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus new iris.csv --target species > iris.toml\n  gradus train iris.toml")]
+pub struct New {
+    /// The file.
+    #[arg(value_name = "DATA", help = "A file of columns: csv or tsv, packed (.gz) or not")]
+    pub data: PathBuf,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = "The column to predict, by its name or its index from 0")]
+    pub target: String,
+}
+
 /// `gradus eval`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  gradus eval runs/iris\n  gradus eval runs/iris new.csv --json")]
@@ -130,17 +161,50 @@ pub struct Predict {
     #[arg(value_name = "RUN", help = "The run folder of a training")]
     pub run: PathBuf,
     /// The rows to predict for.
-    #[arg(value_name = "DATA", help = "The rows to predict for, of the kind that was trained on; targets are not needed")]
+    #[arg(
+        value_name = "DATA",
+        help = "The rows to predict for, of the kind that was trained on; `-` is CSV from stdin; targets are not needed"
+    )]
     pub data: PathBuf,
     /// The file for the predictions; stdout where there is none.
-    #[arg(long, value_name = "FILE", help = "A csv file for the predictions [default: stdout]")]
+    #[arg(long, value_name = "FILE", help = "A file for the predictions [default: stdout]")]
     pub out: Option<PathBuf>,
+    /// How they are written.
+    #[arg(long, value_enum, default_value_t = Format::Csv, help = "How they are written: CSV with a header, or an object of JSON a line")]
+    pub format: Format,
     /// Whether each class gets its probability.
     #[arg(long, help = "Add the probability of each class")]
     pub proba: bool,
     /// The device, instead of the config's.
     #[arg(long, value_name = "D", help = DEVICE)]
     pub device: Option<String>,
+}
+
+/// `gradus export`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus export runs/iris --out iris.onnx\n  gradus export runs/iris --to rust --out src/model.rs")]
+pub struct Export {
+    /// The run folder of the trained model.
+    #[arg(value_name = "RUN", help = "The run folder of a training")]
+    pub run: PathBuf,
+    /// The format.
+    #[arg(long, value_name = "FORMAT", help = "onnx, safetensors, npz, wgsl or rust [default: told by the file's name]")]
+    pub to: Option<String>,
+    /// The file.
+    #[arg(long, value_name = "FILE", help = "The file to write")]
+    pub out: PathBuf,
+    /// Whether an existing file is replaced.
+    #[arg(long, help = "Replace the file if it is there already")]
+    pub overwrite: bool,
+}
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated values with a header.
+    Csv,
+    /// An object of JSON a line.
+    Jsonl,
 }
 
 /// `gradus devices`.
@@ -188,6 +252,9 @@ pub struct Check {
     /// Keys of the config, each `KEY=VALUE`.
     #[arg(long = "set", value_name = "KEY=VALUE", help = SET)]
     pub sets: Vec<String>,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = TARGET)]
+    pub target: Option<String>,
     /// The device, instead of the config's.
     #[arg(long, value_name = "D", help = DEVICE)]
     pub device: Option<String>,
@@ -268,9 +335,22 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_every_built_in_data_set() {
         let help = Arguments::command().render_help().to_string();
-        for command in
-            ["train", "eval", "predict", "devices", "parity", "check", "lr-find", "gradcheck", "bench", "plot", "report", "compare"]
-        {
+        for command in [
+            "train",
+            "new",
+            "eval",
+            "predict",
+            "export",
+            "devices",
+            "parity",
+            "check",
+            "lr-find",
+            "gradcheck",
+            "bench",
+            "plot",
+            "report",
+            "compare",
+        ] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }
         for set in crate::cli::config::BuiltIn::all() {

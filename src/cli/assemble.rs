@@ -1,10 +1,10 @@
 //! From a config to what the library takes: data, model, trainer.
 
 use super::config::{BuiltIn, Column, Columns as Selected, Config, Source};
-use super::run::{Preprocess, Run};
+use super::run::Run;
 use crate::data::{
-    Columns, CsvOptions, Dataset, Scaler, Select, Split, Table, TargetColumn, Targets, column_name, read_csv, read_csv_for,
-    read_idx_folder, read_idx_images, read_idx_pair,
+    Dataset, Fit, Preprocessor, Scaler, Select, Split, Table, TableOptions, Targets, open_table, read_columns, read_idx_folder,
+    read_idx_images, read_idx_pair, table_format,
 };
 use crate::error::{Error, Place, Result};
 use crate::loss::Loss;
@@ -13,7 +13,7 @@ use crate::train::{ClassWeights, Stop, Trainer};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The data of a config, split and scaled.
+/// The data of a config, split, and made into inputs of a model.
 pub(super) struct Prepared {
     /// Rows to train on.
     pub(super) train: Dataset,
@@ -21,11 +21,11 @@ pub(super) struct Prepared {
     pub(super) valid: Dataset,
     /// Rows to judge by at the end.
     pub(super) test: Dataset,
-    /// How features were scaled.
-    pub(super) scaler: Option<Scaler>,
+    /// What became of the columns.
+    pub(super) preprocess: Preprocessor,
     /// What the classes weigh in the loss, where not all alike.
     pub(super) class_weights: Option<Vec<f32>>,
-    /// The hash of the table as it was read.
+    /// The hash of the data as they were read.
     pub(super) hash: String,
 }
 
@@ -33,29 +33,72 @@ pub(super) struct Prepared {
 const SYNTHETIC_ROWS: usize = 1200;
 const SPIRALS: usize = 3;
 
-/// Reads the data of a config, splits them, and scales them by what the training rows say.
+/// Reads the data of a config, splits them, and makes inputs of them by what the training rows say.
 pub(super) fn prepare(config: &Config) -> Result<Prepared> {
     config.check_files()?;
-    let (table, own_test) = read(config)?;
-    let hash = table.hash();
-    Loss::for_targets(table.targets()).check(table.targets()).map_err(|e| config.error("data.target", e.to_string()))?;
-    let wanted = config.data.split;
-    let split = Split { test: if own_test.is_some() { 0.0 } else { wanted.test }, ..wanted };
-    let (train, valid, mut test) = split.apply(&Dataset::new(table))?;
+    let Parts { train, valid, test, preprocess, hash } = match &config.data.source {
+        Source::Table { path, test, .. } => columns(config, path, test.as_deref())?,
+        _ => numbers(config)?,
+    };
     let class_weights = config.data.class_weights.resolve(train.table(), train.rows());
     let class_weights = class_weights.map_err(|e| config.error("data.class_weights", e.to_string()))?;
+    Ok(Prepared { train, valid, test, preprocess, class_weights, hash })
+}
+
+struct Parts {
+    train: Dataset,
+    valid: Dataset,
+    test: Dataset,
+    preprocess: Preprocessor,
+    hash: String,
+}
+
+/// The columns of a file, each made into inputs as its kind asks for.
+fn columns(config: &Config, path: &Path, own_test: Option<&Path>) -> Result<Parts> {
+    let columns = read_columns(&mut *open_table(path)?, &options(config))?;
+    check_targets(config, &columns.targets)?;
+    let hash = columns.hash();
+    let [train, valid, test] = split(config, own_test.is_some()).rows(&columns.targets, columns.features.rows())?;
+    let data = &config.data;
+    let fit = Fit { scale: data.scale, categorical: data.categorical, missing: data.missing, target: data.target_scale };
+    let preprocess = Preprocessor::fit(&columns, &train, &fit)?;
+    let whole = Dataset::new(preprocess.table(columns)?);
+    let test = match own_test {
+        Some(path) => Dataset::new(read_known(&preprocess, path, true)?),
+        None => whole.view(test),
+    };
+    Ok(Parts { train: whole.view(train), valid: whole.view(valid), test, preprocess, hash })
+}
+
+/// A table of numbers and nothing else: images, and what is built in.
+fn numbers(config: &Config) -> Result<Parts> {
+    let (table, own_test) = read(config)?;
+    let hash = table.hash();
+    check_targets(config, table.targets())?;
+    let (train, valid, test) = split(config, own_test.is_some()).apply(&Dataset::new(table))?;
     let scaler = Scaler::fit(config.data.scale, &train)?;
+    let target = if let Source::BuiltIn(BuiltIn::Sine) = config.data.source { "y" } else { "class" };
+    let preprocess = Preprocessor::of_numbers(train.table(), target, scaler.as_ref());
     let scale = |table: &Table| match &scaler {
         Some(scaler) => scaler.apply_table(table),
         None => Ok(table.clone()),
     };
     let table = Arc::new(scale(train.table())?);
     let (train, valid) = (train.with_table(&table), valid.with_table(&table));
-    test = match own_test {
+    let test = match own_test {
         Some(own) => Dataset::new(scale(&own)?),
         None => test.with_table(&table),
     };
-    Ok(Prepared { train, valid, test, scaler, class_weights, hash })
+    Ok(Parts { train, valid, test, preprocess, hash })
+}
+
+fn check_targets(config: &Config, targets: &Targets) -> Result<()> {
+    Loss::for_targets(targets).check(targets).map_err(|e| config.error("data.target", e.to_string()))
+}
+
+fn split(config: &Config, own_test: bool) -> Split {
+    let wanted = config.data.split;
+    Split { test: if own_test { 0.0 } else { wanted.test }, ..wanted }
 }
 
 fn read(config: &Config) -> Result<(Table, Option<Table>)> {
@@ -65,28 +108,7 @@ fn read(config: &Config) -> Result<(Table, Option<Table>)> {
         Source::BuiltIn(BuiltIn::Spirals) => Ok(synthetic(Dataset::spirals(SPIRALS, SYNTHETIC_ROWS, config.seed))),
         Source::BuiltIn(BuiltIn::Moons) => Ok(synthetic(Dataset::moons(SYNTHETIC_ROWS, config.seed))),
         Source::BuiltIn(BuiltIn::Sine) => Ok(synthetic(Dataset::sine(SYNTHETIC_ROWS, config.seed))),
-        Source::Table { path, test, target, features, weight } => {
-            let [target] = target.as_slice() else {
-                return Err(config.error("data.target", "several targets are not in this version: name one column"));
-            };
-            let words = |columns: &[Column]| columns.iter().map(word).collect::<Vec<_>>();
-            let options = CsvOptions {
-                features: match features {
-                    Selected::All => Select::All,
-                    Selected::Only(columns) => Select::Only(words(columns)),
-                    Selected::Except(columns) => Select::Exclude(words(columns)),
-                },
-                task: config.data.task,
-                weight: weight.as_ref().map(word),
-                ..CsvOptions::new(word(target))
-            };
-            let table = read_csv(path, &options)?;
-            let Some(test) = test else { return Ok((table, None)) };
-            let wanted = Preprocess::new(&table, column_name(path, &word(target))?, None);
-            let wanted = Preprocess { weight: weight_name(config)?, ..wanted };
-            let test = read_csv_for(test, &columns(&wanted, true))?;
-            Ok((table, Some(test)))
-        }
+        Source::Table { .. } => Err(config.error("data.path", "a file of columns is not read as numbers alone")),
         Source::Idx { images, labels, test } => {
             let table = read_idx_pair(images, labels)?;
             let Targets::Classes { names, .. } = table.targets() else { return Ok((table, None)) };
@@ -97,6 +119,24 @@ fn read(config: &Config) -> Result<(Table, Option<Table>)> {
     }
 }
 
+/// What the columns of the config's file are for.
+fn options(config: &Config) -> TableOptions {
+    let Source::Table { target, features, weight, .. } = &config.data.source else { return TableOptions::default() };
+    let words = |columns: &[Column]| columns.iter().map(word).collect::<Vec<_>>();
+    TableOptions {
+        target: words(target),
+        features: match features {
+            Selected::All => Select::All,
+            Selected::Only(columns) => Select::Only(words(columns)),
+            Selected::Except(columns) => Select::Exclude(words(columns)),
+        },
+        task: config.data.task,
+        weight: weight.as_ref().map(word),
+        types: config.data.types.iter().cloned().collect(),
+        missing: config.data.missing,
+    }
+}
+
 fn word(column: &Column) -> String {
     match column {
         Column::Name(name) => name.clone(),
@@ -104,68 +144,61 @@ fn word(column: &Column) -> String {
     }
 }
 
-/// The columns that a model wants of another file.
-fn columns(preprocess: &Preprocess, with_target: bool) -> Columns {
-    let target = TargetColumn { name: preprocess.target.clone(), classes: preprocess.classes.clone() };
-    let weight = preprocess.weight.clone().filter(|_| with_target);
-    Columns { features: preprocess.features.clone(), target: with_target.then_some(target), weight, delimiter: None }
+/// All rows of a file of columns, made into inputs as those of the training were.
+fn read_known(preprocess: &Preprocessor, path: &Path, with_target: bool) -> Result<Table> {
+    let mut file = open_table(path)?;
+    let wanted = preprocess.wanted(&*file, with_target)?;
+    preprocess.apply(file.read_all(&wanted)?)
 }
 
-/// What the column with the weights of the rows is called, where there is one.
-pub(super) fn weight_name(config: &Config) -> Result<Option<String>> {
-    match &config.data.source {
-        Source::Table { path, weight: Some(column), .. } => column_name(path, &word(column)).map(Some),
-        _ => Ok(None),
+/// Data to judge a trained model by, all of them.
+pub(super) fn new_table(preprocess: &Preprocessor, path: &Path) -> Result<Table> {
+    if table_format(path).is_some() {
+        return read_known(preprocess, path, true);
     }
+    let mut whole = None;
+    new_data(preprocess, path, true, &mut |table| {
+        whole = Some(table);
+        Ok(())
+    })?;
+    whole.ok_or_else(|| Error::at(Place::file(path), "there are no rows"))
 }
 
-/// What the target is called.
-pub(super) fn target_name(config: &Config) -> Result<String> {
-    match &config.data.source {
-        Source::Table { path, target, .. } => match target.first() {
-            Some(column) => column_name(path, &word(column)),
-            None => Ok("target".into()),
-        },
-        Source::BuiltIn(BuiltIn::Sine) => Ok("y".into()),
-        _ => Ok("class".into()),
-    }
-}
-
-/// Data that a trained model has not seen, scaled as its training data were: a csv or tsv file, a folder of idx files, or idx images.
-pub(super) fn new_data(preprocess: &Preprocess, path: &Path, with_target: bool) -> Result<Table> {
+/// Data that a trained model has not seen, a part at a time: a file of columns, a folder of idx files, or idx images.
+pub(super) fn new_data(preprocess: &Preprocessor, path: &Path, with_target: bool, each: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
     let name = path.to_string_lossy().to_lowercase();
-    let table = if path.is_dir() {
+    let images = if path.is_dir() {
         let (train, test) = read_idx_folder(path)?;
         test.unwrap_or(train)
-    } else if name.contains("idx") && !name.ends_with(".csv") {
+    } else if name.contains("idx") && table_format(path).is_none() {
         if with_target {
             let message = "images alone have no classes to judge by: name the folder that holds images and labels";
             return Err(Error::at(Place::file(path), message));
         }
         read_idx_images(path)?
     } else {
-        read_csv_for(path, &columns(preprocess, with_target))?
+        let mut file = open_table(path)?;
+        let wanted = preprocess.wanted(&*file, with_target)?;
+        return file.read(&wanted, &mut |frame| each(preprocess.apply(frame)?));
     };
-    if table.width() != preprocess.features.len() {
-        let message = format!("{} features, but the model was trained on {}", table.width(), preprocess.features.len());
+    let Some(scaler) = preprocess.scaler().filter(|scaler| scaler.shift.len() == images.width()) else {
+        let message = format!("{} features, but the model was trained on {}", images.width(), preprocess.features.len());
         return Err(Error::at(Place::file(path), message));
-    }
-    let table = match &preprocess.classes {
-        Some(classes) if !table.targets().is_none() => table.with_classes(classes)?,
-        _ => table,
     };
-    match &preprocess.scaler {
-        Some(scaler) => scaler.apply_table(&table),
-        None => Ok(table),
-    }
+    let images = match preprocess.no_targets() {
+        Targets::Classes { names, .. } if !images.targets().is_none() => images.with_classes(&names)?,
+        _ => images,
+    };
+    each(scaler.apply_table(&images)?)
 }
 
 /// A trainer that holds a run's model with its weights.
 pub(super) fn trained(run: &Run, table: &Table) -> Result<Trainer> {
-    let loss = loss(&run.config, &run.preprocess.targets());
-    let model = model(&run.config, table.width(), outputs(&loss, &run.preprocess.targets()));
+    let targets = run.preprocess.no_targets();
+    let loss = loss(&run.config, &targets);
+    let model = model(&run.config, table.width(), outputs(&loss, &targets));
     run.weights.check(&model)?;
-    let class_weights = match (&run.preprocess.class_weights, table.targets()) {
+    let class_weights = match (&run.class_weights, table.targets()) {
         (Some(weights), Targets::Classes { .. }) => ClassWeights::Given(weights.iter().map(|&w| f64::from(w)).collect()),
         _ => ClassWeights::None,
     };

@@ -1,6 +1,6 @@
 //! `gradus check`: what a config would do. Shapes, parameters, device memory, dispatches, one batch on both paths; trains nothing.
 
-use super::args::Check;
+use super::args::{Check, with_target};
 use super::config::Config;
 use super::parity::lockstep_table;
 use super::progress::thousands;
@@ -17,7 +17,7 @@ use crate::train::FirstStep;
 use std::process::ExitCode;
 
 pub(super) fn check(args: &Check) -> Result<ExitCode> {
-    let config = Config::open(&args.config, &args.sets)?;
+    let config = Config::open(&args.config, &with_target(&args.sets, args.target.as_deref()))?;
     let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
     let table = data.train.table();

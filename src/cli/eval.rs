@@ -13,7 +13,7 @@ use std::process::ExitCode;
 pub(super) fn eval(args: &Eval) -> Result<ExitCode> {
     let run = run::open(&args.run)?;
     let data = match &args.data {
-        Some(path) => Dataset::new(assemble::new_data(&run.preprocess, path, true)?),
+        Some(path) => Dataset::new(assemble::new_table(&run.preprocess, path)?),
         None => own_test_set(&run)?,
     };
     let device = run.config.device.open(Some(args.device.as_deref().unwrap_or("auto")))?;

@@ -10,8 +10,10 @@ pub mod config;
 mod devices;
 mod eval;
 mod events;
+mod export;
 mod gradcheck;
 mod lr_find;
+mod new;
 mod parity;
 mod plot;
 mod predict;
@@ -35,8 +37,10 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Train(args) => train::train(&args),
+        Command::New(args) => new::new(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Predict(args) => predict::predict(&args),
+        Command::Export(args) => export::export(&args),
         Command::Devices(args) => devices::devices(&args),
         Command::Parity(args) => parity::parity(&args),
         Command::Check(args) => check::check(&args),

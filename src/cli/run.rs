@@ -1,12 +1,13 @@
 //! The run folder: `config.toml`, `manifest.json`, `metrics.csv`, `flow.csv`, `model.safetensors`; written once, read by `eval` and `predict`.
 
 use super::config::Config;
-use crate::data::{Scaler, Table, Targets};
+use crate::data::Preprocessor;
 use crate::error::{Error, Place, Result};
 use crate::flow::{Flow, LayerFlow};
 use crate::model::Weights;
 use crate::train::EpochRecord;
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// A folder for a new run: the one that was asked for, else the first free `runs/NAME-N`.
@@ -123,90 +124,13 @@ fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(|e| Error::io(path, e))
 }
 
-/// How data become features and outputs become answers: what the manifest keeps of it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Preprocess {
-    /// The features by name.
-    pub(super) features: Vec<String>,
-    /// The target's column, where it has a name.
-    pub(super) target: String,
-    /// The classes; `None` for a regression.
-    pub(super) classes: Option<Vec<String>>,
-    /// The targets of a regression.
-    pub(super) values: Vec<String>,
-    /// How features are scaled.
-    pub(super) scaler: Option<Scaler>,
-    /// The column with the weights of the rows, where there is one.
-    pub(super) weight: Option<String>,
-    /// What the classes weighed in the loss, where not all alike.
-    pub(super) class_weights: Option<Vec<f32>>,
-}
-
-impl Preprocess {
-    pub(super) fn new(table: &Table, target: String, scaler: Option<Scaler>) -> Self {
-        let (classes, values) = match table.targets() {
-            Targets::Classes { names, .. } => (Some(names.clone()), Vec::new()),
-            Targets::Values { names, .. } => (None, names.clone()),
-        };
-        Preprocess { features: table.names().to_vec(), target, classes, values, scaler, weight: None, class_weights: None }
-    }
-
-    /// Targets of this kind, none of them.
-    pub(super) fn targets(&self) -> Targets {
-        match &self.classes {
-            Some(names) => Targets::Classes { of: Vec::new(), names: names.clone() },
-            None => Targets::Values { of: Vec::new(), names: self.values.clone() },
-        }
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        let mut map = Map::new();
-        map.insert("features".into(), json!(self.features));
-        map.insert("target".into(), json!(self.target));
-        match &self.classes {
-            Some(classes) => map.insert("classes".into(), json!(classes)),
-            None => map.insert("values".into(), json!(self.values)),
-        };
-        if let Some(Scaler { shift, scale }) = &self.scaler {
-            map.insert("scaler".into(), json!({"formula": "(x - shift) * scale", "shift": shift, "scale": scale}));
-        }
-        if let Some(weight) = &self.weight {
-            map.insert("weight".into(), json!(weight));
-        }
-        if let Some(weights) = &self.class_weights {
-            map.insert("class_weights".into(), json!(weights));
-        }
-        Value::Object(map)
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        let words = |value: &Value| value.as_array()?.iter().map(|v| v.as_str().map(str::to_string)).collect::<Option<Vec<_>>>();
-        let numbers = |value: &Value| value.as_array()?.iter().map(|v| v.as_f64().map(|x| x as f32)).collect::<Option<Vec<_>>>();
-        let scaler = match value.get("scaler") {
-            Some(scaler) => Some(Scaler { shift: numbers(&scaler["shift"])?, scale: numbers(&scaler["scale"])? }),
-            None => None,
-        };
-        let classes = match value.get("classes") {
-            Some(classes) => Some(words(classes)?),
-            None => None,
-        };
-        Some(Preprocess {
-            features: words(&value["features"])?,
-            target: value["target"].as_str()?.to_string(),
-            values: if classes.is_some() { Vec::new() } else { words(&value["values"])? },
-            classes,
-            scaler,
-            weight: value["weight"].as_str().map(str::to_string),
-            class_weights: numbers(&value["class_weights"]),
-        })
-    }
-}
-
 /// A run as it was written.
 pub(super) struct Run {
     pub(super) config: Config,
     pub(super) manifest: Value,
-    pub(super) preprocess: Preprocess,
+    pub(super) preprocess: Preprocessor,
+    /// What the classes weighed in the loss, where not all alike.
+    pub(super) class_weights: Option<Vec<f32>>,
     pub(super) weights: Weights,
 }
 
@@ -225,9 +149,18 @@ pub(super) fn open(folder: &Path) -> Result<Run> {
     let manifest: Value = serde_json::from_str(&text).map_err(|e| {
         Error::at(Place::at(&path, e.line() as u64, e.column() as u64), format!("{e}: the manifest is damaged; train again"))
     })?;
-    let preprocess = Preprocess::from_json(&manifest["preprocess"])
-        .ok_or_else(|| Error::at(Place::file(&path), "`preprocess` is not as `gradus train` writes it: train again"))?;
-    Ok(Run { config: Config::load(folder.join(CONFIG), &[])?, preprocess, weights: Weights::load(folder.join(MODEL))?, manifest })
+    let part = |key: &str, e: serde_json::Error| {
+        Error::at(Place::file(&path), format!("`{key}` is not as `gradus train` writes it ({e}): train again"))
+    };
+    let preprocess = Preprocessor::deserialize(&manifest["preprocess"]).map_err(|e| part("preprocess", e))?;
+    let class_weights = Deserialize::deserialize(&manifest["class_weights"]).map_err(|e| part("class_weights", e))?;
+    Ok(Run {
+        config: Config::load(folder.join(CONFIG), &[])?,
+        preprocess,
+        class_weights,
+        weights: Weights::load(folder.join(MODEL))?,
+        manifest,
+    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! `gradus train`: from a config to a run folder.
 
-use super::args::Train;
+use super::args::{Train, with_target};
 use super::assemble::{self, Prepared};
 use super::config::Config;
 use super::events::Journal;
 use super::profile;
 use super::progress::thousands;
 use super::report;
-use super::run::{self, Preprocess};
+use super::run;
 use super::scalars::{self, Scalars};
 use super::screen::Screen;
 use super::{print, say};
@@ -27,7 +27,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
             say(text);
         }
     };
-    let config = Config::open(&args.config, &args.sets)?;
+    let config = Config::open(&args.config, &with_target(&args.sets, args.target.as_deref()))?;
     let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
     let Prepared { train, valid, test, .. } = &data;
@@ -80,7 +80,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     run::write_metrics(&folder, &first.epochs)?;
     run::write_flow(&folder, &first.flow)?;
     run::write_model(&folder, &first.weights)?;
-    run::write_manifest(&folder, &manifest(&config, &data, device.info(), &report, &summary)?)?;
+    run::write_manifest(&folder, &manifest(&config, &data, device.info(), &report, &summary))?;
     journal.say("end", summary.clone());
     journal.keep()?;
     match scalars {
@@ -205,14 +205,8 @@ fn start(config: &Config, data: &Prepared, device: &DeviceInfo, folder: &Path) -
     })
 }
 
-fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Report, summary: &Value) -> Result<Value> {
-    let table = data.train.table();
-    let preprocess = Preprocess {
-        weight: assemble::weight_name(config)?,
-        class_weights: data.class_weights.clone(),
-        ..Preprocess::new(table, assemble::target_name(config)?, data.scaler.clone())
-    };
-    Ok(json!({
+fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Report, summary: &Value) -> Value {
+    json!({
         "gradus": env!("CARGO_PKG_VERSION"),
         "name": config.name(),
         "seed": config.seed,
@@ -222,6 +216,7 @@ fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Repo
         "start_seconds": profile::start_json(&report.start),
         "profile": report.profile.as_ref().map(profile::to_json),
         "result": summary,
-        "preprocess": preprocess.to_json(),
-    }))
+        "preprocess": data.preprocess,
+        "class_weights": data.class_weights,
+    })
 }

@@ -1,5 +1,7 @@
 //! A table's fingerprint, so that a run can say what it was trained on.
 
+use super::columns::Columns;
+use super::frame::Cells;
 use super::{Features, Table, Targets};
 use sha2::{Digest, Sha256};
 
@@ -29,33 +31,76 @@ impl Table {
                 hasher.update(data);
             }
         }
-        match self.targets() {
-            Targets::Classes { of, names } => {
-                hasher.update(b"c");
-                add_names(&mut hasher, names);
-                add_words(&mut hasher, of, |&class| class);
-            }
-            Targets::Values { of, names } => {
-                hasher.update(b"v");
-                add_names(&mut hasher, names);
-                add_words(&mut hasher, of, |value| value.to_bits());
+        add_targets(&mut hasher, self.targets());
+        add_weights(&mut hasher, self.weights());
+        shown(hasher)
+    }
+}
+
+impl Columns {
+    /// Sixteen hexadecimal digits that stand for the columns as they were read, before anything is made of them.
+    ///
+    /// What is hashed is as for [`Table::hash`], but for features: of each column the letter `n` and the bits of its numbers, or the letter `s`,
+    /// the number of its words, the words, and the words' numbers.
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update((self.features.rows() as u64).to_le_bytes());
+        hasher.update((self.features.columns().len() as u64).to_le_bytes());
+        for column in self.features.columns() {
+            add_name(&mut hasher, &column.name);
+            match &column.cells {
+                Cells::Numbers(values) => {
+                    hasher.update(b"n");
+                    add_words(&mut hasher, values, |value| value.to_bits());
+                }
+                Cells::Words { of, words } => {
+                    hasher.update(b"s");
+                    add_names(&mut hasher, words);
+                    add_words(&mut hasher, of, |&code| code);
+                }
             }
         }
-        if let Some(weights) = self.weights() {
-            hasher.update(b"w");
-            add_words(&mut hasher, weights, |value| value.to_bits());
+        add_targets(&mut hasher, &self.targets);
+        add_weights(&mut hasher, self.weights.as_ref().map(|(_, weights)| &weights[..]));
+        shown(hasher)
+    }
+}
+
+fn shown(hasher: Sha256) -> String {
+    hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn add_targets(hasher: &mut Sha256, targets: &Targets) {
+    match targets {
+        Targets::Classes { of, names } => {
+            hasher.update(b"c");
+            add_names(hasher, names);
+            add_words(hasher, of, |&class| class);
         }
-        hasher.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        Targets::Values { of, names } => {
+            hasher.update(b"v");
+            add_names(hasher, names);
+            add_words(hasher, of, |value| value.to_bits());
+        }
+    }
+}
+
+fn add_weights(hasher: &mut Sha256, weights: Option<&[f32]>) {
+    if let Some(weights) = weights {
+        hasher.update(b"w");
+        add_words(hasher, weights, |value| value.to_bits());
     }
 }
 
 /// How many names there are, then each with its length before it.
 fn add_names(hasher: &mut Sha256, names: &[String]) {
     hasher.update((names.len() as u64).to_le_bytes());
-    for name in names {
-        hasher.update((name.len() as u64).to_le_bytes());
-        hasher.update(name);
-    }
+    names.iter().for_each(|name| add_name(hasher, name));
+}
+
+fn add_name(hasher: &mut Sha256, name: &str) {
+    hasher.update((name.len() as u64).to_le_bytes());
+    hasher.update(name);
 }
 
 /// All values as little-endian words, in blocks: a call for each would take most of the time.

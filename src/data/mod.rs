@@ -1,8 +1,9 @@
 //! Data sets: a table of features and targets, and views of its rows.
 //!
-//! A [`Table`] comes from a file ([`read_csv`], [`read_idx_folder`]), from code ([`Table::new`]) or is built in
+//! A [`Table`] comes from a file ([`read_table`], [`read_idx_folder`]), from code ([`Table::new`]) or is built in
 //! ([`Dataset::digits`], [`Dataset::spirals`] and others). A [`Dataset`] is a view of its rows; [`Split`] makes three of one,
-//! and a [`Scaler`], fitted on the rows for training, brings the features of all of them to one range.
+//! and a [`Scaler`], fitted on the rows for training, brings the features of all of them to one range. Where columns are not all numbers, a
+//! [`Preprocessor`] makes inputs of them, and keeps how.
 //!
 //! ```
 //! use gradus::data::{Dataset, Scaler, Scaling, Split};
@@ -16,23 +17,81 @@
 //! ```
 
 mod builtin;
+mod columns;
 mod csv;
+mod frame;
 mod hash;
 mod idx;
+mod prepare;
 mod scale;
+mod source;
 mod split;
 mod statistics;
 mod synthetic;
 mod table;
 
-pub use self::csv::{Columns, CsvOptions, Select, TargetColumn, Task, column_name, read_csv, read_csv_for};
+pub use self::columns::{ColumnType, Columns, Missing, Select, TableOptions, Task, read_columns};
+pub use self::csv::CsvFile;
+pub use self::frame::{Cells, Column, Frame, GAP};
 pub use self::idx::{read_idx_folder, read_idx_images, read_idx_pair};
+pub use self::prepare::{Categorical, Coding, Feature, Fit, Preprocessor, Target, TargetScaling, Value};
 pub use self::scale::{Scaler, Scaling};
+pub use self::source::{ColumnScan, Gaps, Kind, Role, Scan, TableFile, Wanted};
 pub use self::split::Split;
 pub use self::table::{Features, Table, Targets};
 
 use self::table::list;
+use crate::error::{Error, Place, Result};
+use std::path::Path;
 use std::sync::Arc;
+
+/// Opens a file of columns; its name says of which format: `.csv`, `.tsv`, `.tab` or `.txt`, packed (`.gz`) or not. `-` is the standard input, as CSV.
+///
+/// Errors when the file cannot be read, and when its name says of no format.
+pub fn open_table(path: impl AsRef<Path>) -> Result<Box<dyn TableFile>> {
+    let path = path.as_ref();
+    match table_format(path) {
+        Some("csv" | "tsv" | "tab" | "txt" | "-") => Ok(Box::new(CsvFile::open(path, None)?)),
+        _ => {
+            let message = "what is in this file is not told by its name: name it .csv or .tsv";
+            Err(Error::at(Place::file(path), message))
+        }
+    }
+}
+
+/// The format that the name of a file of columns stands for; `None` where it stands for none.
+pub fn table_format(path: &Path) -> Option<&'static str> {
+    const FORMATS: [&str; 4] = ["csv", "tsv", "tab", "txt"];
+    if path.as_os_str() == "-" {
+        return Some("-");
+    }
+    let name = path.file_name()?.to_string_lossy().to_lowercase();
+    let plain = name.strip_suffix(".gz").unwrap_or(&name);
+    let (_, ending) = plain.rsplit_once('.')?;
+    FORMATS.into_iter().find(|format| *format == ending)
+}
+
+/// A table of numbers and one-hot words from a file, as it is: nothing scaled, no gaps filled.
+///
+/// Errors as [`open_table`], [`read_columns`] and [`Preprocessor::fit`] do.
+///
+/// ```
+/// use gradus::data::{TableOptions, Targets, read_table};
+/// let folder = tempfile::tempdir().expect("a folder");
+/// let path = folder.path().join("flowers.csv");
+/// std::fs::write(&path, "length,colour,species\n5.1,red,setosa\n6.3,blue,virginica\n").expect("a file");
+/// let table = read_table(&path, &TableOptions::new("species"))?;
+/// assert_eq!(table.names(), ["length", "colour=blue", "colour=red"]);
+/// let names = ["setosa", "virginica"].map(String::from).to_vec();
+/// assert_eq!(*table.targets(), Targets::Classes { of: vec![0, 1], names });
+/// # Ok::<(), gradus::Error>(())
+/// ```
+pub fn read_table(path: impl AsRef<Path>, options: &TableOptions) -> Result<Table> {
+    let columns = read_columns(&mut *open_table(path)?, options)?;
+    let rows: Vec<u32> = (0..columns.features.rows() as u32).collect();
+    let fit = Fit { scale: Scaling::None, missing: options.missing, ..Fit::default() };
+    Preprocessor::fit(&columns, &rows, &fit)?.table(columns)
+}
 
 /// Rows of a [`Table`], in an order: what a model is trained on, or judged by. Views of one table share it.
 #[derive(Debug, Clone)]

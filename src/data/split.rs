@@ -43,6 +43,22 @@ impl Split {
     /// # Ok::<(), gradus::Error>(())
     /// ```
     pub fn apply(&self, data: &Dataset) -> Result<(Dataset, Dataset, Dataset)> {
+        let [train, valid, test] = self.positions(data.len(), class_of(data, self.stratify))?;
+        let view = |positions: Vec<u32>| data.view(positions.into_iter().map(|position| data.rows()[position as usize]).collect());
+        Ok((view(train), view(valid), view(test)))
+    }
+
+    /// The rows for training, validation and test of the rows of such targets, before there is a table.
+    ///
+    /// Errors as [`Split::apply`] does.
+    pub fn rows(&self, targets: &Targets, rows: usize) -> Result<[Vec<u32>; 3]> {
+        self.positions(rows, |row| match targets {
+            Targets::Classes { of, .. } if self.stratify => of[row as usize] as usize,
+            _ => 0,
+        })
+    }
+
+    fn positions(&self, rows: usize, class_of: impl Fn(u32) -> usize) -> Result<[Vec<u32>; 3]> {
         for (name, share) in [("valid", self.valid), ("test", self.test)] {
             if !(0.0..1.0).contains(&share) {
                 return Err(Error::input(format!("{name} must be from 0 to below 1 (got {share}): set it with [data] split")));
@@ -55,7 +71,6 @@ impl Split {
                 self.valid, self.test
             )));
         }
-        let rows = data.len();
         let part = |share: f64| ((share * rows as f64).round() as usize).max(usize::from(share > 0.0));
         let (valid, test) = (part(self.valid), part(self.test));
         if valid + test >= rows {
@@ -63,8 +78,7 @@ impl Split {
                 "no row is left for training: of {rows} rows, valid takes {valid} and test {test}: lower them in [data] split, or give more data"
             )));
         }
-        let [train, valid, test] = part_rows(data, [rows - valid - test, valid, test], self.stratify, self.seed);
-        Ok((train, valid, test))
+        Ok(part_rows(rows, class_of, [rows - valid - test, valid, test], self.seed))
     }
 }
 
@@ -87,30 +101,35 @@ impl Dataset {
     pub fn split_seeded(&self, share: f64, seed: u64) -> (Dataset, Dataset) {
         assert!((0.0..=1.0).contains(&share), "the share for training must be from 0 to 1 (got {share})");
         let train = (share * self.len() as f64).round() as usize;
-        let [train, valid, _] = part_rows(self, [train, self.len() - train, 0], true, seed);
-        (train, valid)
+        let [train, valid, _] = part_rows(self.len(), class_of(self, true), [train, self.len() - train, 0], seed);
+        let view = |positions: Vec<u32>| self.view(positions.into_iter().map(|position| self.rows()[position as usize]).collect());
+        (view(train), view(valid))
     }
 }
 
-/// Parts of the given sizes, which add up to all rows: each row, in shuffled order, goes where its class still has room.
-fn part_rows(data: &Dataset, sizes: [usize; 3], stratify: bool, seed: u64) -> [Dataset; 3] {
-    let class_of = |row: u32| match data.table().targets() {
-        Targets::Classes { of, .. } if stratify => of[row as usize] as usize,
+/// The class of the row at a position of the view; all are of one where the parts need not have each class's share.
+fn class_of(data: &Dataset, stratify: bool) -> impl Fn(u32) -> usize {
+    move |position| match data.table().targets() {
+        Targets::Classes { of, .. } if stratify => of[data.rows()[position as usize] as usize] as usize,
         _ => 0,
-    };
-    let mut counts = vec![0; data.rows().iter().map(|&row| class_of(row) + 1).max().unwrap_or(0)];
-    data.rows().iter().for_each(|&row| counts[class_of(row)] += 1);
+    }
+}
+
+/// Parts of the given sizes, which add up to all rows: each position, in shuffled order, goes where its class still has room.
+fn part_rows(rows: usize, class_of: impl Fn(u32) -> usize, sizes: [usize; 3], seed: u64) -> [Vec<u32>; 3] {
+    let mut counts = vec![0; (0..rows as u32).map(|row| class_of(row) + 1).max().unwrap_or(0)];
+    (0..rows as u32).for_each(|row| counts[class_of(row)] += 1);
     let mut room = share_out(&counts, sizes);
     let mut parts = sizes.map(Vec::with_capacity);
-    for position in Rng::new(seed, Purpose::Split, 0).permutation(data.len()) {
-        let room = &mut room[class_of(data.rows()[position as usize])];
+    for position in Rng::new(seed, Purpose::Split, 0).permutation(rows) {
+        let room = &mut room[class_of(position)];
         let part = room.iter().position(|&free| free > 0).expect("a class has as much room as it has rows");
         room[part] -= 1;
         parts[part].push(position);
     }
     parts.map(|mut positions| {
         positions.sort_unstable();
-        data.view(positions.into_iter().map(|position| data.rows()[position as usize]).collect())
+        positions
     })
 }
 

@@ -62,6 +62,7 @@ pub struct Table {
     targets: Targets,
     rows: usize,
     weights: Option<Vec<f32>>,
+    units: Option<Vec<f32>>,
 }
 
 impl Table {
@@ -102,7 +103,7 @@ impl Table {
             Features::Bytes { .. } => {}
         }
         check_targets(&targets, rows)?;
-        Ok(Table { features, names, targets, rows, weights: None })
+        Ok(Table { features, names, targets, rows, weights: None, units: None })
     }
 
     /// The same table with a weight for each row: how much it counts in the loss, where the mean divides by the sum of the weights.
@@ -124,6 +125,29 @@ impl Table {
     /// The weights of the rows, where they have any.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
+    }
+
+    /// The same table with the unit of each target: targets are learnt as numbers of it, and metrics are told in what it is of. (The mean
+    /// absolute error of a target in units of 10 is ten times that of the numbers in the table.)
+    ///
+    /// Errors when there are more or fewer than targets, or when one is not above 0.
+    pub fn with_units(self, units: Vec<f32>) -> Result<Self> {
+        let outputs = match &self.targets {
+            Targets::Values { names, .. } => names.len(),
+            Targets::Classes { .. } => 0,
+        };
+        if units.len() != outputs {
+            return Err(Error::input(format!("there are {outputs} targets that are numbers, but {} units: give one each", units.len())));
+        }
+        if let Some(unit) = units.iter().find(|unit| !(unit.is_finite() && **unit > 0.0)) {
+            return Err(Error::input(format!("a unit of a target is {unit}: give a number above 0")));
+        }
+        Ok(Table { units: Some(units).filter(|units| units.iter().any(|&unit| unit != 1.0)), ..self })
+    }
+
+    /// The unit of each target, where they are not all 1.
+    pub fn units(&self) -> Option<&[f32]> {
+        self.units.as_deref()
     }
 
     /// The same table with its classes numbered as in `classes`, such as those of a model that was trained before.

@@ -53,6 +53,11 @@ fn of_one(op: Op, a: &Node, da: &Node) -> Node {
         Op::Tanh => times(subtract(number(1.0), power(one(Op::Tanh, a), number(2.0)))),
         Op::Sigmoid => times(multiply(one(Op::Sigmoid, a), subtract(number(1.0), one(Op::Sigmoid, a)))),
         Op::Softplus => times(one(Op::Sigmoid, a)),
+        // 2/√π · e^(−a²)
+        Op::Erf => {
+            let bell = one(Op::Exp, &negate(power(a.clone(), number(2.0))));
+            times(multiply(number(std::f64::consts::FRAC_2_SQRT_PI), bell))
+        }
         Op::Relu => choose(two(Op::Greater, a, &number(0.0)), da.clone(), number(0.0)),
         // steps: flat wherever they have a slope
         _ => number(0.0),

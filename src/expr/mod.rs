@@ -21,7 +21,7 @@ mod token;
 mod wgsl;
 
 use crate::kernel::Real;
-use node::Node;
+pub(crate) use node::{Node, Op};
 use program::Program;
 use std::fmt;
 
@@ -40,7 +40,7 @@ const MAX_SIZE: usize = 4000;
 /// | --- | --- |
 /// | numbers | `1`, `1.5`, `.5`, `1e-3`; `pi`, `e` |
 /// | from loose to tight | `or`; `and`; `not`; `< <= > >= == !=`; `+ -`; `* / // %`; `-x`; `^` (or `**`) |
-/// | functions | `abs sign exp ln log log2 log10 sqrt sin cos tan tanh sigmoid softplus relu floor ceil`, `min(a, b)`, `max(a, b)`, `pow(a, b)`, `clamp(x, low, high)`, `if(condition, a, b)` |
+/// | functions | `abs sign exp ln log log2 log10 sqrt sin cos tan tanh sigmoid softplus relu erf floor ceil`, `min(a, b)`, `max(a, b)`, `pow(a, b)`, `clamp(x, low, high)`, `if(condition, a, b)` |
 ///
 /// As in Python, `-x^2` is `-(x^2)`, `2^3^2` is `2^(3^2)`, `//` rounds down, and `%` has the sign of the divisor. `log` is `ln`. Comparisons are 1 or
 /// 0, and are not chained; a number is true when it is not 0. `sign(0)` is 0. `a^b` with a whole constant b up to ±16 is a product, so that a
@@ -151,6 +151,11 @@ impl Expr {
     /// without variables is one constant of that type.
     pub fn wgsl(&self, width: Width) -> String {
         wgsl::text(&self.folded, self.variables, width)
+    }
+
+    /// The formula as a tree, its constant parts worked out; for other languages than WGSL.
+    pub(crate) fn tree(&self) -> &Node {
+        &self.folded
     }
 
     /// Whether the variable occurs.

@@ -4,7 +4,7 @@ use crate::kernel::Real;
 
 /// An expression as a tree.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Number(f64),
     /// A variable, by its place among the values.
     Value(usize),
@@ -13,7 +13,7 @@ pub(super) enum Node {
 
 /// Everything that can be done with numbers. What is true is 1, what is false 0; a number is true when it is not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
+pub(crate) enum Op {
     Negate,
     Add,
     Subtract,
@@ -45,6 +45,7 @@ pub(super) enum Op {
     Sigmoid,
     Softplus,
     Relu,
+    Erf,
     Floor,
     Ceil,
     Min,
@@ -70,6 +71,7 @@ pub(super) const FUNCTIONS: &[(&str, Op, usize)] = &[
     ("sigmoid", Op::Sigmoid, 1),
     ("softplus", Op::Softplus, 1),
     ("relu", Op::Relu, 1),
+    ("erf", Op::Erf, 1),
     ("floor", Op::Floor, 1),
     ("ceil", Op::Ceil, 1),
     ("min", Op::Min, 2),
@@ -174,6 +176,7 @@ impl Op {
                     a
                 }
             }
+            Op::Erf => a.erf(),
             Op::Floor => a.floor(),
             Op::Ceil => a.ceil(),
             Op::Min => {

@@ -54,6 +54,7 @@ fn form(op: Op) -> Form {
         Op::Sigmoid => "expr_sigmoid",
         Op::Softplus => "expr_softplus",
         Op::Relu => "expr_relu",
+        Op::Erf => "expr_erf",
         Op::Floor => "floor",
         Op::Ceil => "ceil",
         Op::Min => "expr_min",
@@ -160,6 +161,17 @@ fn expr_softplus(a: Float) -> Float {
     let q = s * s;
     let tail = 1.0 / 9.0 + q * (1.0 / 11.0 + q * (1.0 / 13.0 + q * (1.0 / 15.0 + q / 17.0)));
     return expr_relu(a) + 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * tail))));
+}
+
+// minimax polynomials below and above 0.92, as erf in functions.wgsl
+fn expr_erf(x: Float) -> Float {
+    let a = expr_min(abs(x), Float(4.0));
+    let q = a * a;
+    let near = ((((-5.96761703e-4 * q + 4.99119423e-3) * q - 2.67681349e-2) * q + 1.12819925e-1) * q - 3.76125336e-1) * q + 1.28379166e-1;
+    let high = (-1.72853470e-5 * a + 3.83197126e-4) * q + (-3.88396438e-3 * a + 2.42546219e-2);
+    let far = ((high * a - 1.06777877e-1) * a - 6.34846687e-1) * a - 1.28717512e-1;
+    let value = select(a + a * near, 1.0 - exp(a * far - a), a > Float(0.921875));
+    return select(value, -value, x < Float(0.0));
 }
 
 // put right where the quotient was rounded to the other side of a whole number

@@ -53,6 +53,9 @@ pub trait Formula: Send + Sync + 'static {
     const PARAMETER: Option<Hyper> = None;
     /// What the slope is a function of: of the output a where that can be, so that z need not be kept.
     const SLOPE_OF: SlopeOf = SlopeOf::Output;
+    /// `σ` in the language of [`crate::expr`], of `z` and `parameter`: what exports to other tools are made from. Without it a model can be trained and
+    /// predicted with, but not exported as ONNX, Rust or WGSL.
+    const EXPRESSION: Option<&'static str> = None;
     /// `σ` as an expression of `z`, and of `parameter`, an `f32`.
     const WGSL: &'static str;
     /// `σ'` as an expression of `a` or `z`, and of `parameter`.
@@ -118,6 +121,10 @@ impl<F: Formula> Pointwise for Filled<F> {
     fn slope64(&self, delta: &mut [f64], source: &[f64]) {
         delta.iter_mut().zip(source).for_each(|(d, &x)| *d *= F::slope(x, f64::from(self.parameter)));
     }
+    fn expression(&self) -> Option<Expr> {
+        let text = F::EXPRESSION?.replace("parameter", &format!("({:?})", f64::from(self.parameter)));
+        Expr::parse(&text, &["z"]).ok()
+    }
 }
 
 struct Values<'a, F> {
@@ -182,6 +189,9 @@ impl Pointwise for Expression {
     }
     fn slope64(&self, delta: &mut [f64], source: &[f64]) {
         delta.iter_mut().zip(source).for_each(|(d, &z)| *d *= self.slope.eval(&[z]));
+    }
+    fn expression(&self) -> Option<Expr> {
+        Some(self.value.clone())
     }
 }
 

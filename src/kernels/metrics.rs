@@ -2,7 +2,7 @@
 //! classes, counted by atomics of whole numbers, whose order does not matter.
 
 use crate::formula::Link;
-use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
+use crate::kernel::{Args, Case, CaseData, Kernel, Params as _, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
 use crate::params;
 use crate::plan::padded;
@@ -46,7 +46,8 @@ params! {
 }
 
 params! {
-    /// `stats[m, r] = (Σⱼ e², Σⱼ |e|, 0, 0)`, `e = link(p) − t`. Arguments as [`Hits`], with values `[n, outputs]` in place of classes.
+    /// `stats[m, r] = (Σⱼ e², Σⱼ |e|, 0, 0)`, `e = (link(p) − t)·units[j]`. Arguments as [`Hits`], with values `[n, outputs]` in place of classes,
+    /// and behind them units `[outputs]`.
     Errors {
         /// Rows of a full batch.
         rows: u32,
@@ -200,6 +201,7 @@ impl Kernel for Errors {
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (predictions, values, order, mut stats) = (args.real(0), args.real(1), args.word(2), args.real_mut(3));
+        let units = args.real(4);
         let link = Link::of_word(self.link);
         for member in 0..self.members as usize {
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
@@ -207,8 +209,9 @@ impl Kernel for Errors {
                 let at = member * self.rows as usize + r;
                 let outputs = self.outputs as usize;
                 let mut sums = [T::zero(); 4];
-                for (&p, &t) in predictions[at * self.stride as usize..][..outputs].iter().zip(&values[row as usize * outputs..]) {
-                    let e = link.apply(p) - t;
+                let answers = &predictions[at * self.stride as usize..][..outputs];
+                for ((&p, &t), &unit) in answers.iter().zip(&values[row as usize * outputs..]).zip(&*units) {
+                    let e = (link.apply(p) - t) * unit;
                     sums[0] += e * e;
                     sums[1] += e.abs();
                 }
@@ -233,6 +236,13 @@ impl Kernel for Errors {
                 // sums of up to 257 terms below 16, each with a rounding of p − t
                 .within(Tolerance::ulp(32.0, 4e-6))
         })
+        .into_iter()
+        .map(|case| {
+            // powers of two, so that they round nothing
+            let outputs = Errors::from_words(&case.words).outputs;
+            case.arg("units", CaseData::F32((0..outputs).map(|j| [1.0, 0.5, 2.0][j as usize % 3]).collect()))
+        })
+        .collect()
     }
 }
 

@@ -117,6 +117,8 @@ pub struct Compiled {
     pub classes: Option<Buf>,
     /// Targets as numbers `[n, columns]`.
     pub values: Option<Buf>,
+    /// What one of each target is worth in the metrics `[outputs]`, for a regression.
+    pub units: Option<Buf>,
     /// Counts of who is taken for whom in evaluation `[members, classes, classes]`.
     pub confusion: Option<Buf>,
     /// The weights of rows `[n]`, where they have any.
@@ -228,6 +230,7 @@ impl Model {
         spec.loss.emit(&mut b, shape, &loss_of(output));
         let LossShape { order_stride, .. } = shape;
         let stride = padded(outputs) as u32;
+        let mut units = None;
         match (classes, values) {
             (Some(classes), _) => {
                 let hits = Hits { rows, outputs: outputs as u32, stride, order_stride, members: m, top: TOP };
@@ -240,7 +243,9 @@ impl Model {
             (None, Some(values)) => {
                 let link = spec.loss.link().word();
                 let errors = Errors { rows, outputs: spec.columns() as u32, stride, order_stride, members: m, link };
-                b.dispatch(&errors, &[output, values, order, stats], "metrics");
+                let unit = b.buffer("units", Kind::F32, spec.columns());
+                b.dispatch(&errors, &[output, values, order, stats, unit], "metrics");
+                units = Some(unit);
             }
             (None, None) => {}
         }
@@ -314,7 +319,11 @@ impl Model {
         let held = if average.is_empty() { Vec::new() } else { arena::add(&mut b, "held params", &segments, members) };
         let turns = features.turns(&mut b, &[Some(predict), Some(eval), train].into_iter().flatten().collect::<Vec<_>>());
         let plan = b.finish()?;
-        let data = features.parts.iter().chain(&features.places).chain(&classes).chain(&values).chain([&weights, &class_weights, &order]);
+        let data = features.parts.iter().chain(&features.places).chain(&classes).chain(&values).chain(&units).chain([
+            &weights,
+            &class_weights,
+            &order,
+        ]);
         let copies = look.iter().flat_map(|look: &Look| &look.before).chain(snapshot.iter().map(|(_, copy)| copy));
         let shares = shares(
             &plan,
@@ -342,6 +351,7 @@ impl Model {
             row_bytes: width * if spec.byte_scale.is_some() { 1 } else { 4 },
             classes,
             values,
+            units,
             confusion,
             weights,
             class_weights,

@@ -104,7 +104,12 @@ impl Weights {
     /// Writes a safetensors file that `torch.nn.Sequential.load_state_dict` takes as it is.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let wrong = |e: safetensors::SafeTensorError| Error::at(Place::file(path), e.to_string());
+        std::fs::write(path, self.to_safetensors()?).map_err(|e| Error::io(path, e))
+    }
+
+    /// The bytes of that file.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        let wrong = |e: safetensors::SafeTensorError| Error::input(format!("the weights cannot be written: {e}"));
         // PyTorch counts batches in whole numbers
         let counts: Vec<Vec<i64>> = self.iter().map(|(_, _, values)| values.iter().map(|&v| v as i64).collect()).collect();
         let mut views = Vec::new();
@@ -115,8 +120,7 @@ impl Weights {
             };
             views.push((name, view.map_err(wrong)?));
         }
-        let bytes = safetensors::serialize(views, None).map_err(wrong)?;
-        std::fs::write(path, bytes).map_err(|e| Error::io(path, e))
+        safetensors::serialize(views, None).map_err(wrong)
     }
 }
 

@@ -111,6 +111,10 @@ impl Session {
         if let (Some(values), Some(numbers), false) = (compiled.values, setup.loss.values(table.targets()), table.targets().is_none()) {
             executor.write(values, 0, &numbers)?;
         }
+        if let Some(units) = compiled.units {
+            let ones = vec![1.0; compiled.plan.buffer(units).len];
+            executor.write(units, 0, table.units().unwrap_or(&ones))?;
+        }
         // cross-entropy weighs classes itself: label smoothing gives each class its own weight
         let by_kernel = setup.loss.takes() == Takes::Classes;
         if let Some(weights) = if by_kernel { table.weights() } else { row_weights.as_deref() } {
@@ -406,7 +410,7 @@ impl Session {
                     Scores::classification(loss, Confusion::new(k, own), (k > 5).then(|| sum(2) / rows as f64))
                 }
                 Targets::Values { of, names } => {
-                    let spread = spread(of, names.len(), data.rows());
+                    let spread = spread(of, names.len(), data.rows(), self.table.units());
                     Scores::regression(loss, Sums { rows, outputs: names.len(), squares: sum(1), absolutes: sum(2), spread })
                 }
             }
@@ -502,12 +506,13 @@ const REMEDY: &str = "lower the learning rate, clip the norm ([clip] norm = 1.0)
 const PARTS: usize = 20;
 const MIN_PART: usize = 64;
 
-/// `Σ (t − mean)²` over the rows, each column about its own mean.
-fn spread(values: &[f32], width: usize, rows: &[u32]) -> f64 {
+/// `Σ ((t − mean)·unit)²` over the rows, each column about its own mean.
+fn spread(values: &[f32], width: usize, rows: &[u32], units: Option<&[f32]>) -> f64 {
     let column = |k: usize| {
         let cell = |&row: &u32| f64::from(values[row as usize * width + k]);
         let mean = rows.iter().map(cell).sum::<f64>() / rows.len() as f64;
-        rows.iter().map(|row| (cell(row) - mean).powi(2)).sum::<f64>()
+        let unit = units.map_or(1.0, |units| f64::from(units[k]));
+        rows.iter().map(|row| ((cell(row) - mean) * unit).powi(2)).sum::<f64>()
     };
     (0..width).map(column).sum()
 }

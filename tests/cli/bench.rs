@@ -1,6 +1,7 @@
 //! A folder to run the real binary in, and what the binary said there.
 
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -52,9 +53,17 @@ impl Bench {
 
     /// Runs `gradus` with these words, parted by spaces.
     pub(super) fn run(&self, arguments: &str) -> Said {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs `gradus` with these words, parted by spaces, and a text on its standard input.
+    pub(super) fn run_with(&self, arguments: &str, input: &str) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gradus"));
-        command.args(arguments.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null()).env("NO_COLOR", "1");
-        let output = command.output().unwrap();
+        command.args(arguments.split_whitespace()).current_dir(self.0.path()).env("NO_COLOR", "1");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // whoever reads nothing has closed it
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -81,8 +81,8 @@ fn a_command_that_makes_no_sense_is_refused_with_the_remedy() {
     bench.write("other.csv", "a,b\n1,2\n");
     let lr30 = "train digits --device cpu --set train.epochs=2 --set clip=default --set optimizer.type=sgd --set optimizer.lr=1e30";
     let cases: [(&str, i32, &[&str]); 19] = [
-        ("train digts", 2, &["no file or built-in data set `digts`", "did you mean `digits`?", "digits, spirals, moons, sine"]),
-        ("train no.toml", 2, &["no file", "`no.toml`"]),
+        ("train digts", 2, &["no config, data file or built-in data set `digts`", "did you mean `digits`?", "digits, spirals, moons, sine"]),
+        ("train no.toml", 2, &["no config", "`no.toml`"]),
         ("train moons --set train.batch=0", 2, &["--set train.batch=0: ", "batch must be at least 1 (got 0)"]),
         ("train moons --set optimizer.lr=-1e-3", 2, &["--set optimizer.lr=-1e-3: ", "lr must be a number above 0"]),
         ("train moons --set optimizer.rate=1", 2, &["--set optimizer.rate=1: ", "unknown key `rate` in [optimizer]"]),
@@ -96,8 +96,8 @@ fn a_command_that_makes_no_sense_is_refused_with_the_remedy() {
         ("eval nowhere", 2, &["no run folder nowhere", "gradus train"]),
         ("eval .", 2, &["no manifest.json", "not a finished run"]),
         ("eval run no.csv", 2, &["no.csv"]),
-        ("eval run other.csv", 2, &["other.csv:1", "no column `x`", "`a`, `b`"]),
-        ("predict run other.csv", 2, &["other.csv:1", "no column `x`"]),
+        ("eval run other.csv", 2, &["other.csv:1", "no columns `x`, `y`", "`a`, `b`"]),
+        ("predict run other.csv", 2, &["other.csv:1", "no columns `x`, `y`"]),
         ("predict run", 2, &["DATA", "Usage"]),
         ("", 2, &["Usage"]),
     ];

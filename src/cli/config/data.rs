@@ -1,11 +1,11 @@
 //! `[data]`: what is learnt from, what is predicted, and how the rows are shared out.
 
 use super::document::{Document, Kind, Value};
-use super::keys::{Key, Later};
+use super::keys::Key;
 use super::section::Section;
 use super::source::{self, BUILT_INS, LATER_BUILT_INS, Source};
 use super::write::{self, Pairs};
-use crate::data::{Scaling, Split, Task};
+use crate::data::{Categorical, ColumnType, Missing, Scaling, Split, TargetScaling, Task};
 use crate::error::Result;
 use crate::hyper::Range;
 use crate::train::ClassWeights;
@@ -23,6 +23,14 @@ pub struct Data {
     pub split: Split,
     /// What is done to the features; `bytes` for idx images and `standard` for all others unless given.
     pub scale: Scaling,
+    /// How columns of words become inputs; `one_hot` unless given.
+    pub categorical: Categorical,
+    /// What to do where a column has no value; `error` unless given.
+    pub missing: Missing,
+    /// What columns hold where the file alone would mislead.
+    pub types: Vec<(String, ColumnType)>,
+    /// How the targets of a regression are scaled for training; not at all unless given.
+    pub target_scale: TargetScaling,
     /// What the classes weigh in the loss; all alike unless given.
     pub class_weights: ClassWeights,
 }
@@ -36,7 +44,15 @@ const SCALES: &[(&str, Scaling)] = &[
     ("bytes", Scaling::Bytes),
 ];
 
-pub(super) static KEYS: [Key; 12] = [
+const CATEGORICAL: &[(&str, Categorical)] = &[("one_hot", Categorical::OneHot)];
+const LATER_CATEGORICAL: &[&str] = &["embed"];
+const MISSING: &[(&str, Missing)] =
+    &[("error", Missing::Error), ("mean", Missing::Mean), ("median", Missing::Median), ("zero", Missing::Zero), ("drop", Missing::Drop)];
+const TARGET_SCALES: &[(&str, TargetScaling)] =
+    &[("none", TargetScaling::None), ("standard", TargetScaling::Standard), ("minmax", TargetScaling::MinMax)];
+const TYPES: &[(&str, ColumnType)] = &[("number", ColumnType::Number), ("category", ColumnType::Category)];
+
+pub(super) static KEYS: [Key; 16] = [
     Key::optional("path", "\"iris.csv\"", "the rows: a csv or tsv file, a folder of idx files, or idx images"),
     Key::optional("name", "\"digits\"", "a built-in data set: digits, spirals, moons or sine"),
     Key::optional("test", "\"test.csv\"", "a test set in a file of its own"),
@@ -48,9 +64,12 @@ pub(super) static KEYS: [Key; 12] = [
     Key::new("task", "\"auto\"", "auto, classification or regression"),
     Key::optional("split", "{ valid = 0.15, test = 0.15 }", "the shares of the rows for validation and for the test"),
     Key::optional("scale", "\"standard\"", "what is done to the features: none, standard, minmax, robust or bytes"),
+    Key::new("categorical", "\"one_hot\"", "how columns of words become inputs: one_hot"),
+    Key::new("missing", "\"error\"", "what to do where a column has no value: error, mean, median, zero, or drop (the row)"),
+    Key::optional("types", "{ zip = \"category\" }", "what columns hold where the file alone would mislead: number or category"),
+    Key::new("target_scale", "\"none\"", "how the targets of a regression are scaled for training: none, standard or minmax"),
     Key::new("class_weights", "\"none\"", "what the classes weigh in the loss: none, balanced, or a table of names and weights"),
 ];
-const LATER_KEYS: [Later; 2] = [Later { name: "categorical", only: None }, Later { name: "missing", only: Some("\"error\"") }];
 pub(super) static SPLIT_KEYS: [Key; 3] = [
     Key::new("valid", "0.15", "the share of the rows for validation"),
     Key::new("test", "0.15", "the share of the rows for the test"),
@@ -65,7 +84,7 @@ impl Data {
 
     /// Reads the section; `seed` is what the rows are shared out by.
     pub(super) fn read(document: &Document, seed: u64) -> Result<Self> {
-        let section = Section::open(document, "data", KEYS.iter().collect(), &LATER_KEYS)?;
+        let section = Section::open(document, "data", KEYS.iter().collect(), &[])?;
         let source = match (section.given("name"), section.given("path")) {
             (true, true) => {
                 let message = "[data] has both `name` and `path`, and one must go: take it out, or undo it with --set data.name=default";
@@ -98,11 +117,41 @@ impl Data {
             return Err(section.fault("task", format!("{message}: {}", section.hint("task"))));
         }
         let class_weights = class_weights(&section)?;
-        let data = Data { source, task, split, scale, class_weights };
+        let data = Data {
+            task,
+            split,
+            scale,
+            class_weights,
+            categorical: section.word("categorical", CATEGORICAL, LATER_CATEGORICAL)?,
+            missing: section.word("missing", MISSING, &[])?,
+            types: types(&section)?,
+            target_scale: section.word("target_scale", TARGET_SCALES, &[])?,
+            source,
+        };
+        data.check_table(&section)?;
         if data.class_weights != ClassWeights::None && data.known_task() == Task::Regression {
             return Err(section.fault("class_weights", "class_weights are for classes, and the data are a regression: take them out"));
         }
         Ok(data)
+    }
+
+    /// Refuses what is for columns of a file where there are none, and for numbers where there are classes.
+    fn check_table(&self, section: &Section<'_>) -> Result<()> {
+        let table = matches!(self.source, Source::Table { .. });
+        let given = [
+            ("categorical", self.categorical != Categorical::default()),
+            ("missing", self.missing != Missing::default()),
+            ("types", !self.types.is_empty()),
+            ("target_scale", self.target_scale != TargetScaling::default()),
+        ];
+        if let Some((key, _)) = given.iter().find(|(_, given)| *given && !table) {
+            let message = format!("`{key}` does not apply to {} (it is for csv and tsv files): take it out", self.source.shown());
+            return Err(section.fault(key, message));
+        }
+        if self.target_scale != TargetScaling::None && self.known_task() == Task::Classification {
+            return Err(section.fault("target_scale", "target_scale is for a regression, and the data have classes: take it out"));
+        }
+        Ok(())
     }
 
     pub(super) fn pairs(&self) -> Pairs {
@@ -118,6 +167,17 @@ impl Data {
             ("scale", write::word(SCALES, &self.scale)),
             ("class_weights", shown(&self.class_weights)),
         ]);
+        if matches!(self.source, Source::Table { .. }) {
+            pairs.extend([
+                ("categorical", write::word(CATEGORICAL, &self.categorical)),
+                ("missing", write::word(MISSING, &self.missing)),
+                ("target_scale", write::word(TARGET_SCALES, &self.target_scale)),
+            ]);
+        }
+        if !self.types.is_empty() {
+            let types = self.types.iter().map(|(name, kind)| format!("{} = {}", write::key(name), write::word(TYPES, kind)));
+            pairs.push(("types", format!("{{ {} }}", types.collect::<Vec<_>>().join(", "))));
+        }
         pairs
     }
 }
@@ -145,6 +205,14 @@ fn split(data: &Section<'_>, has_test: bool, seed: u64) -> Result<Split> {
         return Err(section.fault(if section.given("test") { "test" } else { "valid" }, message));
     }
     Ok(Split { valid, test, stratify: section.boolean("stratify")?, seed })
+}
+
+fn types(section: &Section<'_>) -> Result<Vec<(String, ColumnType)>> {
+    let Some(value) = section.optional("types")? else { return Ok(vec![]) };
+    let Kind::Table(table) = &value.kind else { return Err(section.refuse("types", &value, "a table such as { zip = \"category\" }")) };
+    let words: Vec<&str> = TYPES.iter().map(|(word, _)| *word).collect();
+    let kind = |entry: &super::document::Entry| Ok((entry.name.clone(), TYPES[section.pick(&entry.name, &entry.value, &words, &[])?].1));
+    table.0.iter().map(kind).collect()
 }
 
 const CLASS_WEIGHTS: &[(&str, ClassWeights)] = &[("none", ClassWeights::None), ("balanced", ClassWeights::Balanced)];

@@ -7,6 +7,7 @@ mod data;
 mod device;
 mod document;
 mod early_stopping;
+mod generate;
 mod init;
 mod keys;
 mod loss;
@@ -33,6 +34,7 @@ pub use source::{BuiltIn, Column, Columns, Source};
 pub use train::Train;
 
 use crate::clip::Clip;
+use crate::data::{open_table, table_format};
 use crate::error::{Error, Place, Result};
 use crate::optim::Optimizer;
 use crate::train::{EarlyStopping, StopAt};
@@ -74,7 +76,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The config that a command's CONFIG|NAME argument means: a built-in data set's, or a file.
+    /// The config that a command's CONFIG|NAME argument means: a built-in data set's, a file, or that for a file of columns.
     ///
     /// A built-in name comes first: a file of that name is meant by `./digits`.
     pub fn open(what: impl AsRef<Path>, sets: &[String]) -> Result<Self> {
@@ -83,10 +85,34 @@ impl Config {
         if BuiltIn::of_name(&name).is_some() {
             return Config::builtin(&name, sets);
         }
+        if table_format(what).is_some() && what.is_file() {
+            return Config::for_table(what, sets);
+        }
         if what.exists() {
             return Config::load(what, sets);
         }
         Err(Error::input(unknown(&name)))
+    }
+
+    /// The config that suits a file of columns, whose target is among `sets`.
+    fn for_table(path: &Path, sets: &[String]) -> Result<Self> {
+        let Some(target) = sets.iter().rev().find_map(|set| set.strip_prefix("data.target=")) else {
+            let columns = open_table(path)?.header().join(", ");
+            return Err(Error::at(Place::file(path), format!("name the column to predict with --target (the columns are {columns})")));
+        };
+        let target = target.trim_matches('"');
+        let own_test = sets.iter().any(|set| set.starts_with("data.test="));
+        let text = generate::generate(&std::path::absolute(path).map_err(|e| Error::io(path, e))?, target, false, own_test)?;
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let file = format!("{} (as gradus new writes it)", path.display());
+        Config::read(Path::new(&file), Path::new(""), &name, &text, sets)
+    }
+
+    /// A config with comments for a file of columns: what `gradus new` writes. Columns that a training would refuse are left out.
+    ///
+    /// Errors when the file cannot be read and when there is no such column.
+    pub fn template(path: &Path, target: &str) -> Result<String> {
+        generate::generate(path, target, true, false)
     }
 
     /// Reads a file. Its relative paths start at its folder, those in `sets` at the current one. `sets` are `KEY=VALUE`, as in
@@ -232,5 +258,5 @@ fn top(document: &Document) -> Result<()> {
 fn unknown(name: &str) -> String {
     let names = || BuiltIn::all().map(BuiltIn::name);
     let meant = did_you_mean(name, ["`", "`"], names());
-    format!("no file or built-in data set `{name}`{meant} (built in: {})", names().collect::<Vec<_>>().join(", "))
+    format!("no config, data file or built-in data set `{name}`{meant} (built in: {})", names().collect::<Vec<_>>().join(", "))
 }

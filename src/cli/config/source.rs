@@ -131,7 +131,8 @@ impl Source {
     pub(super) fn shown(&self) -> String {
         match self {
             Source::BuiltIn(set) => format!("the built-in data set {}", set.name()),
-            Source::Table { .. } => "several targets".to_owned(),
+            Source::Table { target, .. } if target.len() > 1 => "several targets".to_owned(),
+            Source::Table { .. } => "a csv or tsv file".to_owned(),
             Source::Idx { .. } | Source::IdxFolder(_) => "idx images".to_owned(),
         }
     }

@@ -5,7 +5,7 @@ use super::super::progress::thousands;
 use super::super::run::Run;
 use super::HALF;
 use super::page::{Section, figure, figures, paragraph};
-use crate::data::{Dataset, Targets};
+use crate::data::{Dataset, Target, Targets};
 use crate::error::Result;
 use crate::importance::class_of;
 use crate::plot::{Chart, Draw, Series, confusion_matrix, histogram, lines};
@@ -41,9 +41,13 @@ pub(super) fn section(run: &Run, data: &Prepared, training: &mut Training) -> Re
         }
         Targets::Values { of, names } => {
             let loss = assemble::loss(&run.config, rows.table().targets());
-            // of a loss with two outputs a target the first half are the means
-            let answer = |i: usize, k: usize| f64::from(loss.link().apply(outputs[i * width + k]));
-            let truth = |i: usize, k: usize| f64::from(of[rows.rows()[i] as usize * names.len() + k]);
+            // what is learnt are scaled numbers: they are shown in their own units. Of a loss with two outputs a target the first half are the means
+            let in_units = |x: f64, k: usize| match &run.preprocess.target {
+                Target::Values { columns } => x * f64::from(columns[k].unit) + f64::from(columns[k].shift),
+                Target::Classes { .. } => x,
+            };
+            let answer = |i: usize, k: usize| in_units(f64::from(loss.link().apply(outputs[i * width + k])), k);
+            let truth = |i: usize, k: usize| in_units(f64::from(of[rows.rows()[i] as usize * names.len() + k]), k);
             let mut shown = Rng::new(run.config.seed, Purpose::Importance, u64::MAX).permutation(rows.len());
             shown.truncate(POINTS);
             let mut svgs = Vec::new();

@@ -6,6 +6,7 @@ use super::super::progress::thousands;
 use super::super::run::Run;
 use super::page::{Section, beside, escape, facts, figures, number, paragraph, table, tiles, warning, wide_figure};
 use super::{HALF, text};
+use crate::data::Target;
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::plot::{Chart, Mark, Series, gradient_flow, lines};
@@ -24,6 +25,14 @@ fn ended(word: &str) -> &str {
         "interrupted" => "it was interrupted",
         "time" => "the time was over",
         other => other,
+    }
+}
+
+/// What the columns that are predicted are called.
+fn target(target: &Target) -> String {
+    match target {
+        Target::Classes { column, .. } => column.clone(),
+        Target::Values { columns } => columns.iter().map(|value| value.column.as_str()).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -60,7 +69,7 @@ pub(super) fn summary(run: &Run) -> Section {
             ),
         ),
         ("rows", format!("{} to train, {} to validate, {} to test", count(&data["train"]), count(&data["valid"]), count(&data["test"]))),
-        ("target", run.preprocess.target.clone()),
+        ("target", target(&run.preprocess.target)),
         ("seed", text(&manifest["seed"])),
         ("data hash", text(&data["hash"])),
     ];

@@ -4,6 +4,7 @@ use super::super::assemble::Prepared;
 use super::super::progress::thousands;
 use super::super::run::Run;
 use super::page::{Section, figure, number, paragraph};
+use crate::data::Feature;
 use crate::error::Result;
 use crate::importance::{Group, permutation};
 use crate::plot::{Bar, bars};
@@ -38,7 +39,7 @@ pub(super) fn section(run: &Run, data: &Prepared, training: &mut Training) -> Re
         let chosen = Rng::new(run.config.seed, Purpose::Importance, u64::MAX).permutation(rows.len());
         part = rows.view(chosen[..most].iter().map(|&i| rows.rows()[i as usize]).collect());
     }
-    let found = permutation(training, &part, &Group::each(rows.table()), REPEATS, run.config.seed)?;
+    let found = permutation(training, &part, &groups(run), REPEATS, run.config.seed)?;
     let mut sorted: Vec<_> = found.groups.iter().collect();
     sorted.sort_by(|a, b| b.mean().total_cmp(&a.mean()));
     let score = if found.score == "r2" { "R²" } else { found.score };
@@ -57,4 +58,15 @@ pub(super) fn section(run: &Run, data: &Prepared, training: &mut Training) -> Re
         said += &format!(" Of {} features those {SHOWN} that are worth most.", sorted.len());
     }
     section(paragraph(&said) + &figure(&bars("worth of each feature", &format!("drop in {score}"), &shown)))
+}
+
+/// The columns of the file: what became of one of them is shuffled together.
+fn groups(run: &Run) -> Vec<Group> {
+    let mut from = 0;
+    let group = |feature: &Feature| {
+        let columns = from..from + feature.coding.inputs();
+        from = columns.end;
+        Group { name: feature.column.clone(), columns }
+    };
+    run.preprocess.features.iter().map(group).collect()
 }

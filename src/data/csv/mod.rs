@@ -1,221 +1,273 @@
-//! Tables in text: comma-, semicolon- or tab-separated values with a header.
+//! Tables in text: values separated by commas, semicolons, tabs or bars, with a header. Streamed: the text is never held as a whole.
 
-mod sheet;
-mod target;
+mod cells;
 #[cfg(test)]
 mod tests;
 
-use super::{Features, Table, Targets};
-use crate::error::{Error, Result};
-use sheet::{Rows, Sheet};
-use std::path::Path;
-use std::str::FromStr;
+use super::frame::Frame;
+use super::source::{CHUNK, Scan, TableFile, Wanted};
+use crate::error::{Error, Place, Result};
+use cells::{Cells, look};
+use csv::{ReaderBuilder, StringRecord, Trim};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
-/// Which columns are features.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Select {
-    /// All but the target.
-    #[default]
-    All,
-    /// These, in this order: names, or indices from 0.
-    Only(Vec<String>),
-    /// All but the target and these: names, or indices from 0.
-    Exclude(Vec<String>),
+/// A file of separated values, whose header has been read.
+///
+/// Fields may be quoted as in RFC 4180; blanks around them, blank lines and a byte order mark do not count. A file whose name ends in `.gz` is
+/// unpacked on the way. The path `-` is the standard input, which can be read once.
+pub struct CsvFile {
+    path: PathBuf,
+    delimiter: u8,
+    header: Vec<String>,
+    header_line: u64,
+    /// Behind the header, until the rows are read for the first time.
+    rest: Option<csv::Reader<Box<dyn Read>>>,
 }
 
-/// What the target's column means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Task {
-    /// Classes where the column has words, or whole numbers of which at most 20 differ; else numbers.
-    #[default]
-    Auto,
-    /// Classes.
-    Classification,
-    /// Numbers.
-    Regression,
+impl std::fmt::Debug for CsvFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CsvFile").field("path", &self.path).field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
-impl Task {
-    /// All of them.
-    pub const ALL: [Task; 3] = [Task::Auto, Task::Classification, Task::Regression];
+/// The name of the standard input.
+const STDIN: &str = "-";
+/// So much of a file tells the delimiter and whether it is text.
+const HEAD: usize = 1 << 16;
 
-    /// What it is called in a config.
-    pub fn name(self) -> &'static str {
-        match self {
-            Task::Auto => "auto",
-            Task::Classification => "classification",
-            Task::Regression => "regression",
+impl CsvFile {
+    /// Opens a file and reads its header. Without a delimiter it is told by the file's extension and header.
+    ///
+    /// Errors when the file cannot be read, is not UTF-8 text, has no header, has two columns of one name, or has numbers where names should be.
+    pub fn open(path: &Path, delimiter: Option<u8>) -> Result<Self> {
+        if let Some(byte @ (b'"' | b'\r' | b'\n')) = delimiter {
+            return Err(Error::input(format!("{:?} cannot separate fields: give a comma, a semicolon or a tab", char::from(byte))));
         }
-    }
-}
-
-impl FromStr for Task {
-    type Err = Error;
-
-    /// The task of this name. Errors when there is none.
-    fn from_str(name: &str) -> Result<Self> {
-        Task::ALL.into_iter().find(|task| task.name() == name).ok_or_else(|| {
-            let names = Task::ALL.map(Task::name).join(", ");
-            Error::input(format!("there is no task `{name}`: set [data] task to one of {names}"))
-        })
-    }
-}
-
-/// How [`read_csv`] understands a file.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CsvOptions {
-    /// The column to predict: its name, or its index from 0.
-    pub target: String,
-    /// The columns to predict from.
-    pub features: Select,
-    /// What the target means.
-    pub task: Task,
-    /// The column with what each row weighs in the loss, a number of at least 0: its name, or its index from 0. It is no feature. `None`:
-    /// all rows weigh alike.
-    pub weight: Option<String>,
-    /// What separates the fields. `None`: a tab for `.tsv` and `.tab`, else the first of comma, semicolon and tab that the
-    /// header has.
-    pub delimiter: Option<u8>,
-}
-
-impl CsvOptions {
-    /// All other columns are features, and the task and the delimiter are told by the file.
-    pub fn new(target: impl Into<String>) -> Self {
-        CsvOptions { target: target.into(), ..CsvOptions::default() }
-    }
-}
-
-/// Reads a table with a header line and a column to predict.
-///
-/// Fields may be quoted as in RFC 4180; blanks around them, blank lines and a byte order mark do not count. Features must be
-/// finite numbers. Classes are named by their cells, sorted as numbers if all are numbers, else as text; numbers that are equal
-/// are one class (`1` and `1.0`).
-///
-/// Errors, with the file's name, the line and the number of the field, when the text is not UTF-8, when a column is missing or two
-/// share a name, when a row has more or fewer fields than the header, when a cell is empty or not a finite number, when there
-/// are no rows, and when the target has but one class.
-///
-/// ```
-/// use gradus::data::{CsvOptions, Targets, read_csv};
-/// let folder = tempfile::tempdir().expect("a folder");
-/// let path = folder.path().join("flowers.csv");
-/// std::fs::write(&path, "length,width,species\n5.1,3.5,setosa\n6.3,2.9,virginica\n").expect("a file");
-/// let table = read_csv(&path, &CsvOptions::new("species"))?;
-/// assert_eq!(table.names(), ["length", "width"]);
-/// let names = ["setosa", "virginica"].map(String::from).to_vec();
-/// assert_eq!(*table.targets(), Targets::Classes { of: vec![0, 1], names });
-/// # Ok::<(), gradus::Error>(())
-/// ```
-pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Table> {
-    let sheet = Sheet::open(path.as_ref(), options.delimiter)?;
-    let target = sheet.column(&options.target, "target")?;
-    let weight = options.weight.as_ref().map(|column| sheet.column(column, "weight")).transpose()?;
-    if weight == Some(target) {
-        let name = &sheet.header()[target];
-        return Err(sheet.header_error(target, format!("`{name}` is the target: take another column for [data] weight")));
-    }
-    let features = choose(&sheet, target, weight, &options.features)?;
-    let names = sheet.names(&features)?;
-    let Rows { values, cells, weights } = sheet.read(&features, Some(target), weight)?;
-    weighted(Table::new(Features::F32(values), names, target::decide(&sheet, target, &cells, options.task)?)?, weights)
-}
-
-/// The table with the weights of its rows, where there are any.
-fn weighted(table: Table, weights: Vec<f32>) -> Result<Table> {
-    if weights.is_empty() { Ok(table) } else { table.with_weights(weights) }
-}
-
-/// The columns that are features.
-fn choose(sheet: &Sheet, target: usize, weight: Option<usize>, select: &Select) -> Result<Vec<usize>> {
-    let free = |column: &usize| *column != target && Some(*column) != weight;
-    let find = |names: &[String]| names.iter().map(|name| sheet.column(name, "features")).collect::<Result<Vec<usize>>>();
-    let chosen = match select {
-        Select::All => (0..sheet.header().len()).filter(free).collect(),
-        Select::Exclude(names) => {
-            let without = find(names)?;
-            (0..sheet.header().len()).filter(|column| free(column) && !without.contains(column)).collect()
+        let mut text = bytes(path)?;
+        let head = text.fill_buf().map_err(|e| Error::io(path, e))?;
+        check_text(path, head)?;
+        let delimiter = delimiter.unwrap_or_else(|| guess_delimiter(path, head));
+        let mut builder = ReaderBuilder::new();
+        builder.delimiter(delimiter).has_headers(false).flexible(true).trim(Trim::All);
+        let mut rest = builder.from_reader(Box::new(text) as Box<dyn Read>);
+        let mut file = CsvFile { path: path.into(), delimiter, header: Vec::new(), header_line: 1, rest: None };
+        let mut header = StringRecord::new();
+        if !rest.read_record(&mut header).map_err(|e| file.unreadable(&e))? {
+            return Err(Error::at(Place::file(path), "the file is empty: it needs a header with the columns' names, and rows"));
         }
-        Select::Only(names) => {
-            let chosen = find(names)?;
-            for (i, &column) in chosen.iter().enumerate() {
-                let name = &names[i];
-                if column == target {
-                    return Err(sheet.header_error(column, format!("`{name}` is the target: take it out of [data] features")));
-                }
-                if Some(column) == weight {
-                    return Err(sheet.header_error(column, format!("`{name}` is the weight of the rows: take it out of [data] features")));
-                }
-                if chosen[..i].contains(&column) {
-                    return Err(sheet.header_error(column, format!("`{name}` is among [data] features twice: name it once")));
-                }
+        file.header = header.iter().map(String::from).collect();
+        file.header_line = file.line(header.position().map_or(0, csv::Position::byte));
+        file.rest = Some(rest);
+        file.check_header()?;
+        Ok(file)
+    }
+
+    /// Errors when two columns share a name, or when the header looks like a row.
+    fn check_header(&self) -> Result<()> {
+        let mut seen = std::collections::HashMap::new();
+        for (column, name) in self.header.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            if let Some(first) = seen.insert(name, column) {
+                return Err(self.header_error(column, format!("column `{name}` is there twice, first as column {}: rename one", first + 1)));
             }
-            chosen
         }
-    };
-    if chosen.is_empty() {
-        let message = "there is no column left for the features: the file needs one beside the target, and [data] features must leave one";
-        return Err(sheet.header_error(target, message.into()));
+        let counted = |from: usize| self.header.iter().enumerate().all(|(i, name)| *name == (from + i).to_string());
+        if self.header.iter().all(|name| name.parse::<f32>().is_ok()) && !counted(0) && !counted(1) {
+            let place = Place::line(&self.path, self.header_line);
+            return Err(Error::at(place, "the first line holds only numbers: begin the file with a line of the columns' names"));
+        }
+        Ok(())
     }
-    Ok(chosen)
-}
 
-/// The name of a column that is given by its name or its index from 0. Errors when there is no such column: the message lists them.
-pub fn column_name(path: impl AsRef<Path>, column: &str) -> Result<String> {
-    let sheet = Sheet::open(path.as_ref(), None)?;
-    let index = sheet.column(column, "target")?;
-    Ok(sheet.header()[index].clone())
-}
-
-/// The columns that a trained model wants from new data, for [`read_csv_for`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Columns {
-    /// The features it was trained on, in its order.
-    pub features: Vec<String>,
-    /// The target to judge by; `None` to predict only.
-    pub target: Option<TargetColumn>,
-    /// The column with what each row weighs in the loss, where the file has it.
-    pub weight: Option<String>,
-    /// What separates the fields, as in [`CsvOptions`].
-    pub delimiter: Option<u8>,
-}
-
-/// The column that a trained model predicts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetColumn {
-    /// What it is called.
-    pub name: String,
-    /// The model's classes, in its order; `None` for numbers.
-    pub classes: Option<Vec<String>>,
-}
-
-/// Reads new data for a trained model: the columns it knows, by name, wherever they stand; other columns are passed over.
-///
-/// Without a target in `columns` the table has [`Targets::none`]. With one, classes are numbered as the model numbers them.
-/// Errors as [`read_csv`] does, and when a column that the model wants is missing or a cell has a class that it does not know.
-///
-/// ```
-/// use gradus::data::{Columns, Features, read_csv_for};
-/// let folder = tempfile::tempdir().expect("a folder");
-/// let path = folder.path().join("new.csv");
-/// std::fs::write(&path, "width,note,length\n3.5,fresh,5.1\n").expect("a file");
-/// let columns = Columns { features: vec!["length".into(), "width".into()], ..Columns::default() };
-/// let table = read_csv_for(&path, &columns)?;
-/// assert_eq!(*table.features(), Features::F32(vec![5.1, 3.5]));
-/// assert!(table.targets().is_none());
-/// # Ok::<(), gradus::Error>(())
-/// ```
-pub fn read_csv_for(path: impl AsRef<Path>, columns: &Columns) -> Result<Table> {
-    if columns.features.is_empty() {
-        return Err(Error::input("no features are wanted: name the columns that the model was trained on"));
+    /// Calls `each` with every row and where it begins.
+    fn rows(&mut self, mut each: impl FnMut(&Self, &StringRecord, u64) -> Result<()>) -> Result<()> {
+        let mut reader = match self.rest.take() {
+            Some(reader) => reader,
+            None if self.path.as_os_str() == STDIN => {
+                return Err(Error::input("the standard input can be read only once: give a file"));
+            }
+            None => CsvFile::open(&self.path, Some(self.delimiter))?.rest.expect("a file that was just opened"),
+        };
+        let (mut row, mut last, mut count, mut open) = (StringRecord::new(), 0, 0u64, false);
+        while reader.read_record(&mut row).map_err(|e| self.unreadable(&e))? {
+            let spot = row.position().map_or(0, csv::Position::byte);
+            if row.len() != self.header.len() {
+                return Err(self.ragged(&row, spot));
+            }
+            each(self, &row, spot)?;
+            (last, count, open) = (spot, count + 1, row.iter().any(|field| field.contains(['\r', '\n'])));
+        }
+        if open {
+            self.check_quotes(last)?;
+        }
+        if count == 0 {
+            return Err(Error::at(Place::file(&self.path), "the file has a header, but no rows: the data set is empty"));
+        }
+        Ok(())
     }
-    let sheet = Sheet::open(path.as_ref(), columns.delimiter)?;
-    let features = columns.features.iter().map(|name| sheet.column_named(name, "features")).collect::<Result<Vec<usize>>>()?;
-    let target = columns.target.as_ref().map(|target| sheet.column_named(&target.name, "target")).transpose()?;
-    let weight = columns.weight.as_ref().and_then(|name| sheet.header().iter().position(|column| column == name));
-    let Rows { values, cells, weights } = sheet.read(&features, target, weight)?;
-    let targets = match (&columns.target, target) {
-        (Some(wanted), Some(column)) => target::known(&sheet, column, &cells, wanted.classes.as_deref())?,
-        _ => Targets::none(),
+
+    /// An open quote takes all that follows into its field; quotes within a quoted field come in pairs.
+    fn check_quotes(&self, last: u64) -> Result<()> {
+        let Ok(mut text) = self.again() else { return Ok(()) };
+        let mut end = Vec::new();
+        let read = std::io::copy(&mut (&mut text).take(last), &mut std::io::sink()).and_then(|_| text.read_to_end(&mut end));
+        read.map_err(|e| Error::io(&self.path, e))?;
+        let end = end.trim_ascii();
+        if end.iter().any(|byte| matches!(byte, b'\r' | b'\n')) && end.iter().filter(|&&byte| byte == b'"').count() % 2 == 1 {
+            let place = Place::line(&self.path, self.line(last));
+            return Err(Error::at(place, "a quote is left open in this row, and takes in all that follows: close it"));
+        }
+        Ok(())
+    }
+
+    fn ragged(&self, row: &StringRecord, spot: u64) -> Error {
+        let (found, wanted) = (row.len(), self.header.len());
+        let remedy = match row.iter().any(|field| field.contains('\n')) {
+            true => "one of them goes over several lines: is a quote left open?",
+            false => "mend the row, and quote fields that contain the delimiter",
+        };
+        let fields = if found == 1 { "field" } else { "fields" };
+        let place = Place::line(&self.path, self.line(spot));
+        Error::at(place, format!("this row has {found} {fields}, but the header has {wanted}: {remedy}"))
+    }
+
+    /// The text from its beginning, where it can be had once more.
+    fn again(&self) -> Result<Box<dyn BufRead>> {
+        if std::fs::metadata(&self.path).is_ok_and(|data| data.is_file()) {
+            bytes(&self.path)
+        } else {
+            Err(Error::input("the text was read, and is gone"))
+        }
+    }
+
+    /// The line on which the row at this place of the text begins. It is counted only when something has to be said of the row.
+    /// (The csv crate's own count is one behind after `\r\n` and blank lines.) Of a text that is gone, it is not known: 0.
+    fn line(&self, spot: u64) -> u64 {
+        self.again().and_then(|text| line_of(text, spot).map_err(|e| Error::io(&self.path, e))).unwrap_or(0)
+    }
+
+    fn unreadable(&self, error: &csv::Error) -> Error {
+        match error.kind() {
+            csv::ErrorKind::Utf8 { pos, .. } => {
+                let line = self.line(pos.as_ref().map_or(0, csv::Position::byte));
+                Error::at(Place::line(&self.path, line), "this line is not UTF-8: save the file as UTF-8")
+            }
+            csv::ErrorKind::Io(source) => Error::io(&self.path, std::io::Error::new(source.kind(), source.to_string())),
+            _ => Error::at(Place::file(&self.path), error.to_string()),
+        }
+    }
+}
+
+impl TableFile for CsvFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    fn header_place(&self, column: Option<usize>) -> Place {
+        match column {
+            Some(column) => Place::at(&self.path, self.header_line, column as u64 + 1),
+            None => Place::line(&self.path, self.header_line),
+        }
+    }
+
+    fn place(&self, spot: u64, column: usize) -> Place {
+        Place::at(&self.path, self.line(spot), column as u64 + 1)
+    }
+
+    fn scan(&mut self) -> Result<Scan> {
+        let mut scan = Scan { rows: 0, columns: vec![Default::default(); self.header.len()] };
+        self.rows(|_, row, spot| {
+            scan.rows += 1;
+            row.iter().zip(&mut scan.columns).for_each(|(cell, column)| look(column, cell, spot));
+            Ok(())
+        })?;
+        Ok(scan)
+    }
+
+    fn read(&mut self, wanted: &[Wanted], each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
+        let mut cells: Vec<Cells> = wanted.iter().map(Cells::new).collect();
+        let mut count = 0;
+        self.rows(|file, row, spot| {
+            if !cells.iter().all(|cells| cells.keeps_row(&row[cells.wanted.column])) {
+                return Ok(());
+            }
+            for cells in &mut cells {
+                let column = cells.wanted.column;
+                cells.push(&row[column]).map_err(|fault| fault.error(file.place(spot, column), &file.header[column], cells.wanted))?;
+            }
+            count += 1;
+            if count == CHUNK {
+                count = 0;
+                each(Frame::new(cells.iter_mut().map(|cells| cells.take(&file.header)).collect()))?;
+            }
+            Ok(())
+        })?;
+        if count > 0 {
+            each(Frame::new(cells.iter_mut().map(|cells| cells.take(&self.header)).collect()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a text, unpacked where its name says that it is packed.
+fn bytes(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path.as_os_str() == STDIN {
+        return Ok(Box::new(BufReader::with_capacity(HEAD, std::io::stdin())));
+    }
+    if path.is_dir() {
+        return Err(Error::at(Place::file(path), "this is a folder: name a file"));
+    }
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    Ok(match path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
+        true => Box::new(BufReader::with_capacity(HEAD, flate2::read::MultiGzDecoder::new(BufReader::new(file)))),
+        false => Box::new(BufReader::with_capacity(HEAD, file)),
+    })
+}
+
+/// Errors when the beginning of a file is no text that can be read here.
+fn check_text(path: &Path, head: &[u8]) -> Result<()> {
+    let what = match head {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this is text in UTF-16: save the file as UTF-8",
+        [b'P', b'K', 3, 4, ..] => "this is a packed file (a spreadsheet?), not text: export it as CSV",
+        head if head.contains(&0) => "this is a binary file, not text with a header and rows: export the data as CSV",
+        _ => return Ok(()),
     };
-    weighted(Table::new(Features::F32(values), columns.features.clone(), targets)?, weights)
+    Err(Error::at(Place::file(path), what))
+}
+
+/// A tab for `.tsv` and `.tab`, else the first of comma, semicolon, tab and bar that the header has.
+fn guess_delimiter(path: &Path, head: &[u8]) -> u8 {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let plain = name.strip_suffix(".gz").unwrap_or(&name);
+    if plain.ends_with(".tsv") || plain.ends_with(".tab") {
+        return b'\t';
+    }
+    let header = head.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty()).unwrap_or_default();
+    [b',', b';', b'\t', b'|'].into_iter().find(|d| header.contains(d)).unwrap_or(b',')
+}
+
+/// The line, from 1, of the first byte from `spot` on that ends no line; a line ends with `\n`, `\r\n` or `\r`.
+fn line_of(mut text: impl BufRead, spot: u64) -> std::io::Result<u64> {
+    let (mut line, mut at, mut before) = (1, 0u64, 0u8);
+    loop {
+        let bytes = text.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(line);
+        }
+        for &byte in bytes {
+            let ends = matches!(byte, b'\r' | b'\n');
+            if at >= spot && !ends {
+                return Ok(line);
+            }
+            line += u64::from(ends && !(byte == b'\n' && before == b'\r'));
+            (at, before) = (at + 1, byte);
+        }
+        let read = bytes.len();
+        text.consume(read);
+    }
 }

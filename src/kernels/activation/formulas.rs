@@ -9,6 +9,7 @@ struct Identity;
 impl Formula for Identity {
     const NAME: &'static str = "identity";
     const DOC: &'static str = "z";
+    const EXPRESSION: Option<&'static str> = Some("z");
     const WGSL: &'static str = "z";
     const WGSL_SLOPE: &'static str = "vec4<f32>(1.0)";
     #[inline(always)]
@@ -26,6 +27,7 @@ struct Relu;
 impl Formula for Relu {
     const NAME: &'static str = "relu";
     const DOC: &'static str = "max(0, z), with slope 0 at 0. Nair and Hinton 2010";
+    const EXPRESSION: Option<&'static str> = Some("relu(z)");
     const WGSL: &'static str = "select(z, vec4<f32>(), z < vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(vec4<f32>(), vec4<f32>(1.0), a > vec4<f32>())";
     #[inline(always)]
@@ -43,6 +45,7 @@ impl Formula for LeakyRelu {
     const NAME: &'static str = "leaky_relu";
     const DOC: &'static str = "z above 0, slope·z below. Maas, Hannun and Ng 2013. PyTorch 0.01, Keras 0.3";
     const PARAMETER: Option<Hyper> = Some(Hyper { name: "slope", default: 0.01, range: Range::Share, doc: "what is left below 0" });
+    const EXPRESSION: Option<&'static str> = Some("if(z < 0, parameter*z, z)");
     const WGSL: &'static str = "select(z, parameter * z, z < vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(vec4<f32>(parameter), vec4<f32>(1.0), a > vec4<f32>())";
     #[inline(always)]
@@ -62,6 +65,7 @@ impl Formula for Elu {
     const DOC: &'static str = "z above 0, alpha·(eᶻ − 1) below. Clevert, Unterthiner and Hochreiter 2016";
     const PARAMETER: Option<Hyper> =
         Some(Hyper { name: "alpha", default: 1.0, range: Range::Positive, doc: "minus the value far below 0" });
+    const EXPRESSION: Option<&'static str> = Some("if(z > 0, z, parameter*(exp(min(z, 0)) - 1))");
     const WGSL: &'static str = "select(parameter * exp_minus_1(min(z, vec4<f32>())), z, z > vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(a + parameter, vec4<f32>(1.0), a > vec4<f32>())";
     const FLOOR: f64 = 1.2e-7;
@@ -82,6 +86,7 @@ struct Selu;
 impl Formula for Selu {
     const NAME: &'static str = "selu";
     const DOC: &'static str = "1.0507·z above 0, 1.0507·1.6733·(eᶻ − 1) below; wants lecun weights. Klambauer et al. 2017";
+    const EXPRESSION: Option<&'static str> = Some("if(z > 0, 1.0507009873554805*z, 1.7580993408473768*(exp(min(z, 0)) - 1))");
     const WGSL: &'static str = "select(1.7580993408473768 * exp_minus_1(min(z, vec4<f32>())), 1.0507009873554805 * z, z > vec4<f32>())";
     const WGSL_SLOPE: &'static str = "select(a + 1.7580993408473768, vec4<f32>(1.0507009873554805), a > vec4<f32>())";
     const FLOOR: f64 = 2.4e-7;
@@ -101,6 +106,7 @@ impl Formula for Gelu {
     const NAME: &'static str = "gelu";
     const DOC: &'static str = "z·Φ(z) by erf, as PyTorch's and Keras's default. Hendrycks and Gimpel 2016";
     const SLOPE_OF: SlopeOf = SlopeOf::Input;
+    const EXPRESSION: Option<&'static str> = Some("z*(0.5 + 0.5*erf(0.70710678118654752*z))");
     const WGSL: &'static str = "z * (0.5 + 0.5 * erf(0.70710678118654752 * z))";
     // e^(−z²/2) is 0 in f32 beyond 14
     const WGSL_SLOPE: &'static str = "0.5 + 0.5 * erf(0.70710678118654752 * z) \
@@ -126,6 +132,7 @@ impl Formula for GeluTanh {
     const NAME: &'static str = "gelu_tanh";
     const DOC: &'static str = "½z(1 + tanh(√(2/π)(z + 0.044715z³))): PyTorch's approximate=\"tanh\". Hendrycks and Gimpel 2016";
     const SLOPE_OF: SlopeOf = SlopeOf::Input;
+    const EXPRESSION: Option<&'static str> = Some("z*sigmoid(1.5957691216057308*z*(1 + 0.044715*z*z))");
     const WGSL: &'static str = "z * two_sided_sigmoid(1.5957691216057308 * z * (1.0 + 0.044715 * z * z))";
     const WGSL_SLOPE: &'static str = "gelu_tanh_slope(z)";
     const FLOOR: f64 = 6e-7;
@@ -149,6 +156,7 @@ impl Formula for Silu {
     const NAME: &'static str = "silu";
     const DOC: &'static str = "z·sigmoid(z), also called swish. Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017";
     const SLOPE_OF: SlopeOf = SlopeOf::Input;
+    const EXPRESSION: Option<&'static str> = Some("z*sigmoid(z)");
     const WGSL: &'static str = "z * two_sided_sigmoid(z)";
     const WGSL_SLOPE: &'static str = "two_sided_sigmoid(z) * (1.0 + z * two_sided_sigmoid(-z))";
     const FLOOR: f64 = 3e-7;
@@ -167,6 +175,7 @@ struct Tanh;
 impl Formula for Tanh {
     const NAME: &'static str = "tanh";
     const DOC: &'static str = "the hyperbolic tangent, of z clamped to ±15, where it is 1 in f32";
+    const EXPRESSION: Option<&'static str> = Some("tanh(z)");
     const WGSL: &'static str = "tanh(clamp(z, vec4<f32>(-15.0), vec4<f32>(15.0)))";
     const WGSL_SLOPE: &'static str = "1.0 - a * a";
     // what WGSL allows a driver
@@ -186,6 +195,7 @@ struct Sigmoid;
 impl Formula for Sigmoid {
     const NAME: &'static str = "sigmoid";
     const DOC: &'static str = "1 / (1 + e⁻ᶻ)";
+    const EXPRESSION: Option<&'static str> = Some("sigmoid(z)");
     const WGSL: &'static str = "two_sided_sigmoid(z)";
     const WGSL_SLOPE: &'static str = "a * (1.0 - a)";
     #[inline(always)]
@@ -204,6 +214,7 @@ struct Softplus;
 impl Formula for Softplus {
     const NAME: &'static str = "softplus";
     const DOC: &'static str = "ln(1 + eᶻ): PyTorch's with beta 1. Dugas et al. 2001";
+    const EXPRESSION: Option<&'static str> = Some("softplus(z)");
     const WGSL: &'static str = "max(z, vec4<f32>()) + ln_1_plus(exp(-abs(z)))";
     const WGSL_SLOPE: &'static str = "-exp_minus_1(-a)";
     #[inline(always)]
@@ -222,6 +233,7 @@ impl Formula for HardSwish {
     const DOC: &'static str =
         "z·clamp(z + 3, 0, 6)/6, with slope 0 at −3 and 1 at 3. Howard et al. 2019. PyTorch's Hardswish, Keras's hard_silu";
     const SLOPE_OF: SlopeOf = SlopeOf::Input;
+    const EXPRESSION: Option<&'static str> = Some("z*clamp(z + 3, 0, 6)/6");
     const WGSL: &'static str = "z * clamp(z + 3.0, vec4<f32>(), vec4<f32>(6.0)) / 6.0";
     const WGSL_SLOPE: &'static str =
         "select(select((2.0 * z + 3.0) / 6.0, vec4<f32>(1.0), z >= vec4<f32>(3.0)), vec4<f32>(), z <= vec4<f32>(-3.0))";

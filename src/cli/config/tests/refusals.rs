@@ -44,7 +44,7 @@ fn unknown_keys_and_sections_are_refused_with_what_was_meant() {
         ),
         (
             "[data]\npth = \"x\"\n",
-            "a.toml:2:1: unknown key `pth` in [data]; did you mean `path`? (keys: path, name, test, labels, test_labels, target, features, weight, task, split, scale, class_weights)",
+            "a.toml:2:1: unknown key `pth` in [data]; did you mean `path`? (keys: path, name, test, labels, test_labels, target, features, weight, task, split, scale, categorical, missing, types, target_scale, class_weights)",
         ),
     ]);
 }
@@ -235,11 +235,13 @@ fn what_comes_in_a_later_version_is_refused_by_name() {
             "a.toml:4:8: type \"embedding\" is not in this version: take one of dense, activation, softmax, batch_norm, layer_norm, dropout, residual",
         ),
         ("[data]\nname = \"iris\"\n", "a.toml:2:8: name \"iris\" is not in this version: take one of digits, spirals, moons, sine"),
-        ("[data]\nname = \"digits\"\ncategorical = \"one_hot\"\n", "a.toml:3:15: `categorical` is not in this version: leave it out"),
+        (
+            "[data]\npath = \"a.csv\"\ntarget = \"y\"\ncategorical = \"embed\"\n",
+            "a.toml:4:15: categorical \"embed\" is not in this version: take one of one_hot",
+        ),
         (
             "[data]\nname = \"digits\"\nmissing = \"mean\"\n",
-            "a.toml:3:11: missing can only be \"error\" in this version (got the string \"mean\"): \
-             leave it out, or write `missing = \"error\"`",
+            "a.toml:3:11: `missing` does not apply to the built-in data set digits (it is for csv and tsv files): take it out",
         ),
         (
             "[output]\ncheckpoint_every = 1\n",

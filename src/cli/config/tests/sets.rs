@@ -44,8 +44,8 @@ fn default_undoes_a_key_or_a_section() {
     let target = vec![Column::Name("y".to_owned())];
     let features = Columns::Only(vec![Column::Index(1), Column::Index(2)]);
     assert_eq!(table.data.source, Source::Table { path, test: None, target, features, weight: None });
-    let later = "[data]\nname = \"digits\"\ncategorical = \"one_hot\"\n[model]\nhidden = [8]\n";
-    assert_eq!(config_with(later, &["data.categorical=default"]).unwrap(), config_with(LEAST, &[]).unwrap());
+    let later = "[data]\nname = \"digits\"\nscale = \"robust\"\n[model]\nhidden = [8]\n";
+    assert_eq!(config_with(later, &["data.scale=default"]).unwrap(), config_with(LEAST, &[]).unwrap());
     let quoted = config_with(LEAST, &["device.use=\"default\""]).unwrap();
     assert_eq!(quoted.device.name, "default");
 }

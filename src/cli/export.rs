@@ -1,0 +1,34 @@
+//! `gradus export`: a trained model as a file for other tools.
+
+use super::args::Export;
+use super::{assemble, run, say};
+use crate::error::{Error, Result};
+use crate::export::{Format, Trained, export as bytes_of};
+use std::process::ExitCode;
+
+pub(super) fn export(args: &Export) -> Result<ExitCode> {
+    let run = run::open(&args.run)?;
+    let format = match &args.to {
+        Some(name) => name.parse()?,
+        None => told_by_name(args)?,
+    };
+    let loss = assemble::loss(&run.config, &run.preprocess.no_targets());
+    let model = assemble::model(&run.config, run.preprocess.inputs(), assemble::outputs(&loss, &run.preprocess.no_targets()));
+    let name = run.manifest["name"].as_str().unwrap_or("model");
+    let trained = Trained { name, model: &model, weights: &run.weights, loss: &loss, preprocess: &run.preprocess };
+    let bytes = bytes_of(&trained, format)?;
+    if args.out.exists() && !args.overwrite {
+        return Err(Error::input(format!("{} is there already: name another file with --out, or add --overwrite", args.out.display())));
+    }
+    std::fs::write(&args.out, &bytes).map_err(|e| Error::io(&args.out, e))?;
+    say(&format!("{}: {} bytes of {}", args.out.display(), super::progress::thousands(bytes.len() as f64), format.name()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told_by_name(args: &Export) -> Result<Format> {
+    let ending = args.out.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    Format::ALL.into_iter().find(|format| format.ending() == ending).ok_or_else(|| {
+        let names = Format::ALL.map(Format::name).join(", ");
+        Error::input(format!("the name of {} does not say which format it is of: say it with --to, one of {names}", args.out.display()))
+    })
+}
