@@ -4,6 +4,8 @@
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/broken.rs"]
+mod broken;
 #[path = "cli/compare.rs"]
 mod compare;
 #[path = "cli/diagrams.rs"]

@@ -35,6 +35,8 @@ pub enum Command {
     Train(Train),
     /// Write a config with comments for a data file, to stdout
     New(New),
+    /// See what is in a data file: types, gaps, classes, and what will be in the way
+    Inspect(Inspect),
     /// Judge a trained model on its test set, or on new data
     Eval(Eval),
     /// Predict with a trained model
@@ -43,6 +45,12 @@ pub enum Command {
     Export(Export),
     /// List the adapters, their limits, and which one `auto` takes
     Devices(Devices),
+    /// Say why a GPU is not found, and the remedy
+    Doctor(Doctor),
+    /// Write completions for a shell, to stdout
+    Completions(Completions),
+    /// Write man pages into a folder
+    Man(Man),
     /// Compare every kernel on the GPU with its reference on the CPU
     Parity(Parity),
     /// See what a config would do: shapes, parameters, memory, dispatches; nothing is trained
@@ -61,7 +69,7 @@ pub enum Command {
     Compare(Compare),
 }
 
-const CONFIG: &str = "A TOML file, a data file with --target, or a built-in data set: digits, spirals, moons, sine";
+const CONFIG: &str = "A TOML file, a data file with --target, or a built-in data set: digits, iris, spirals, moons, sine, friedman";
 const TARGET: &str = "The column to predict, by its name or its index from 0: the same as --set data.target=NAME";
 const SET: &str = "Set a key of the config, as in optimizer.lr=3e-4; `default` undoes one. Repeatable";
 const DEVICE: &str = "auto, cpu, vulkan, metal, dx12, or part of an adapter's name [default: the config's, else auto]";
@@ -133,6 +141,21 @@ pub struct New {
     /// The column to predict.
     #[arg(long, value_name = "NAME", help = "The column to predict, by its name or its index from 0")]
     pub target: String,
+}
+
+/// `gradus inspect`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus inspect iris.csv\n  gradus inspect iris.csv --target species --json")]
+pub struct Inspect {
+    /// The file.
+    #[arg(value_name = "DATA", help = "A file of columns: csv or tsv, packed (.gz) or not")]
+    pub data: PathBuf,
+    /// The column to predict.
+    #[arg(long, value_name = "NAME", help = "The column to predict: what tells it outright is warned of, and rare classes are")]
+    pub target: Option<String>,
+    /// Whether the result is printed as JSON.
+    #[arg(long, help = "Print one JSON object")]
+    pub json: bool,
 }
 
 /// `gradus eval`.
@@ -213,6 +236,28 @@ pub struct Devices {
     /// Whether the list is printed as JSON.
     #[arg(long, help = "Print one JSON object")]
     pub json: bool,
+}
+
+/// `gradus doctor`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Exit code 1: there is no GPU to train on (the CPU path always works)")]
+pub struct Doctor {}
+
+/// `gradus completions`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  gradus completions bash > /etc/bash_completion.d/gradus\n  gradus completions zsh > ~/.zfunc/_gradus")]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL", help = "bash, elvish, fish, powershell or zsh")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `gradus man`.
+#[derive(Debug, Clone, Args)]
+pub struct Man {
+    /// The folder for the pages.
+    #[arg(value_name = "DIR", help = "The folder to write the pages to, such as ~/.local/share/man/man1")]
+    pub dir: PathBuf,
 }
 
 /// `gradus parity`.
@@ -338,10 +383,14 @@ mod tests {
         for command in [
             "train",
             "new",
+            "inspect",
             "eval",
             "predict",
             "export",
             "devices",
+            "doctor",
+            "completions",
+            "man",
             "parity",
             "check",
             "lr-find",

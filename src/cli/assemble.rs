@@ -77,7 +77,11 @@ fn numbers(config: &Config) -> Result<Parts> {
     check_targets(config, table.targets())?;
     let (train, valid, test) = split(config, own_test.is_some()).apply(&Dataset::new(table))?;
     let scaler = Scaler::fit(config.data.scale, &train)?;
-    let target = if let Source::BuiltIn(BuiltIn::Sine) = config.data.source { "y" } else { "class" };
+    let target = match config.data.source {
+        Source::BuiltIn(BuiltIn::Sine | BuiltIn::Friedman) => "y",
+        Source::BuiltIn(BuiltIn::Iris) => "species",
+        _ => "class",
+    };
     let preprocess = Preprocessor::of_numbers(train.table(), target, scaler.as_ref());
     let scale = |table: &Table| match &scaler {
         Some(scaler) => scaler.apply_table(table),
@@ -105,6 +109,8 @@ fn read(config: &Config) -> Result<(Table, Option<Table>)> {
     let synthetic = |data: Dataset| (data.table().as_ref().clone(), None);
     match &config.data.source {
         Source::BuiltIn(BuiltIn::Digits) => Ok(synthetic(Dataset::digits())),
+        Source::BuiltIn(BuiltIn::Iris) => Ok(synthetic(Dataset::iris())),
+        Source::BuiltIn(BuiltIn::Friedman) => Ok(synthetic(Dataset::friedman(SYNTHETIC_ROWS, config.seed))),
         Source::BuiltIn(BuiltIn::Spirals) => Ok(synthetic(Dataset::spirals(SPIRALS, SYNTHETIC_ROWS, config.seed))),
         Source::BuiltIn(BuiltIn::Moons) => Ok(synthetic(Dataset::moons(SYNTHETIC_ROWS, config.seed))),
         Source::BuiltIn(BuiltIn::Sine) => Ok(synthetic(Dataset::sine(SYNTHETIC_ROWS, config.seed))),

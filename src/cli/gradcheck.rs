@@ -15,7 +15,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:\n  gradus gradcheck digits\n  gradus gradcheck my.toml --set model.activation=gelu --elements 100")]
 pub struct Gradcheck {
     /// The config: a file, or the name of a built-in data set.
-    #[arg(value_name = "CONFIG|NAME", help = "A TOML file, or a built-in data set: digits, spirals, moons, sine")]
+    #[arg(value_name = "CONFIG|NAME", help = "A TOML file, or a built-in data set: digits, iris, spirals, moons, sine, friedman")]
     pub config: PathBuf,
     /// Keys of the config, each `KEY=VALUE`.
     #[arg(long = "set", value_name = "KEY=VALUE", help = "Set a key of the config, as in optimizer.lr=3e-4. Repeatable")]

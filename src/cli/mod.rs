@@ -8,10 +8,12 @@ mod check;
 mod compare;
 pub mod config;
 mod devices;
+mod doctor;
 mod eval;
 mod events;
 mod export;
 mod gradcheck;
+mod inspect;
 mod lr_find;
 mod new;
 mod parity;
@@ -23,6 +25,7 @@ mod report;
 mod run;
 mod scalars;
 mod screen;
+mod shell;
 mod train;
 #[cfg(feature = "tui")]
 pub mod tui;
@@ -38,10 +41,14 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Train(args) => train::train(&args),
         Command::New(args) => new::new(&args),
+        Command::Inspect(args) => inspect::inspect(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Predict(args) => predict::predict(&args),
         Command::Export(args) => export::export(&args),
         Command::Devices(args) => devices::devices(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Parity(args) => parity::parity(&args),
         Command::Check(args) => check::check(&args),
         Command::LrFind(args) => lr_find::lr_find(&args),

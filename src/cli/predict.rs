@@ -40,7 +40,7 @@ struct Out<'a> {
 }
 
 enum To {
-    Csv(csv::Writer<Box<dyn Write>>),
+    Csv(Box<csv::Writer<Box<dyn Write>>>),
     Json(Box<dyn Write>),
 }
 
@@ -55,7 +55,7 @@ impl<'a> Out<'a> {
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(to);
                 csv.write_record(&header).map_err(|e| failed(name, e))?;
-                To::Csv(csv)
+                To::Csv(Box::new(csv))
             }
             Format::Jsonl => To::Json(to),
         };

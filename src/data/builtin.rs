@@ -1,4 +1,4 @@
-//! The data set inside the library: handwritten digits.
+//! The data sets inside the library: handwritten digits, and irises.
 
 use super::{Dataset, Features, Table, Targets};
 use flate2::read::GzDecoder;
@@ -7,7 +7,38 @@ use std::io::Read;
 /// Rows of 65 bytes, gzipped: 64 pixels and the digit. `data/make_digits.py` wrote it.
 static DIGITS: &[u8] = include_bytes!("../../data/digits.gz");
 
+/// A header, and a row a flower. Written from scikit-learn's `load_iris`.
+static IRIS: &str = include_str!("../../data/iris.csv");
+
 impl Dataset {
+    /// 150 irises of three species, with the lengths and widths of their sepals and petals in centimetres: scikit-learn's `load_iris`.
+    ///
+    /// Features are `F32`; the classes are `setosa`, `versicolor` and `virginica`. Fisher 1936, UCI, <https://doi.org/10.24432/C56C76>, CC BY 4.0;
+    /// with scikit-learn's two corrections.
+    ///
+    /// ```
+    /// use gradus::data::Dataset;
+    /// let iris = Dataset::iris();
+    /// assert_eq!((iris.len(), iris.table().width(), iris.table().targets().outputs()), (150, 4, 3));
+    /// ```
+    pub fn iris() -> Dataset {
+        let mut lines = IRIS.lines().map(|line| line.split(','));
+        let mut header: Vec<String> = lines.next().into_iter().flatten().map(String::from).collect();
+        header.pop();
+        let (mut values, mut of, mut names) = (Vec::new(), Vec::new(), Vec::<String>::new());
+        for line in lines {
+            let cells: Vec<&str> = line.collect();
+            let (numbers, species) = cells.split_at(header.len());
+            values.extend(numbers.iter().map(|cell| cell.parse::<f32>().expect("the file inside the library is sound: a test reads it")));
+            if names.last().map(String::as_str) != Some(species[0]) {
+                names.push(species[0].to_string());
+            }
+            of.push(names.len() as u32 - 1);
+        }
+        let table = Table::new(Features::F32(values), header, Targets::Classes { of, names });
+        Dataset::new(table.expect("the file inside the library is sound: a test reads it"))
+    }
+
     /// 1,797 handwritten digits of 8 × 8 pixels, each pixel a number from 0 to 16: scikit-learn's `load_digits`.
     ///
     /// Features are `F32` and called `pixel_ROW_COLUMN`; the classes are `"0"` to `"9"`. It is the test part of *Optical
@@ -35,6 +66,21 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every number here is from scikit-learn 1.9.1's `load_iris`.
+    #[test]
+    fn irises_are_those_of_scikit_learn() {
+        let iris = Dataset::iris();
+        let (Features::F32(values), Targets::Classes { of, names }) = (iris.table().features(), iris.table().targets()) else {
+            panic!("other types of features or targets")
+        };
+        assert_eq!((values.len(), names), (600, &["setosa", "versicolor", "virginica"].map(String::from).to_vec()));
+        assert!((0..3).all(|class| of.iter().filter(|&&c| c == class).count() == 50) && of.is_sorted());
+        for (feature, wanted) in [876.5, 458.6, 563.7, 179.9].into_iter().enumerate() {
+            let sum: f32 = values.iter().skip(feature).step_by(4).sum();
+            assert!((sum - wanted).abs() < 1e-3, "{}: {sum}", iris.table().names()[feature]);
+        }
+    }
 
     /// Every number here is from scikit-learn 1.9.1's `load_digits`.
     #[test]

@@ -22,6 +22,7 @@ mod csv;
 mod frame;
 mod hash;
 mod idx;
+mod inspect;
 mod prepare;
 mod scale;
 mod source;
@@ -34,6 +35,7 @@ pub use self::columns::{ColumnType, Columns, Missing, Select, TableOptions, Task
 pub use self::csv::CsvFile;
 pub use self::frame::{Cells, Column, Frame, GAP};
 pub use self::idx::{read_idx_folder, read_idx_images, read_idx_pair};
+pub use self::inspect::{ColumnInspection, Inspection, inspect};
 pub use self::prepare::{Categorical, Coding, Feature, Fit, Preprocessor, Target, TargetScaling, Value};
 pub use self::scale::{Scaler, Scaling};
 pub use self::source::{ColumnScan, Gaps, Kind, Role, Scan, TableFile, Wanted};

@@ -1,4 +1,4 @@
-//! Made-up data sets: spirals and moons to classify, a sine to fit.
+//! Made-up data sets: spirals and moons to classify, a sine and Friedman's function to fit.
 //!
 //! All draw from the seed's own stream, row by row in the order of the formula, so a set of more rows begins with the rows of a
 //! smaller one.
@@ -43,6 +43,26 @@ impl Dataset {
             let [x, y] = if class == 0 { [cosine, sine] } else { [1.0 - cosine, 0.5 - sine] };
             [x + 0.1 * rng.normal(), y + 0.1 * rng.normal()]
         })
+    }
+
+    /// A surface to fit: y = 10·sin(π·x₁·x₂) + 20·(x₃ − ½)² + 10·x₄ + 5·x₅ + ε, with ten features uniform in [0, 1), of which five are of no use, and
+    /// ε standard normal: scikit-learn's `make_friedman1` with `noise=1`. Friedman 1991. There is at least one row.
+    ///
+    /// ```
+    /// assert_eq!(gradus::data::Dataset::friedman(100, 7).table().width(), 10);
+    /// ```
+    pub fn friedman(rows: usize, seed: u64) -> Dataset {
+        let mut rng = Rng::new(seed, Purpose::Synthetic, 0);
+        let (mut features, mut values) = (Vec::new(), Vec::new());
+        for _ in 0..rows.max(1) {
+            let x: [f64; 10] = std::array::from_fn(|_| rng.unit());
+            let y = 10.0 * (PI * x[0] * x[1]).sin() + 20.0 * (x[2] - 0.5).powi(2) + 10.0 * x[3] + 5.0 * x[4] + rng.normal();
+            features.extend(x.map(|x| x as f32));
+            values.push(y as f32);
+        }
+        let names = (1..=10).map(|i| format!("x{i}")).collect();
+        let targets = Targets::Values { of: values, names: vec!["y".into()] };
+        Dataset::new(Table::new(Features::F32(features), names, targets).expect("every number is finite"))
     }
 
     /// A curve to fit: y = sin x + 0.05·ε, with x uniform in [−π, π) and ε standard normal. There is at least one row.

@@ -179,7 +179,7 @@ fn width_behind(steps: &[Step], width: usize) -> usize {
 }
 
 fn expression(formula: &Expr) -> String {
-    text(formula.tree(), &|x| format!("{:?}f32", x as f32), &|op, a| match (op, a) {
+    text(formula.folded(), &|x| format!("{:?}f32", x as f32), &|op, a| match (op, a) {
         (Op::Negate, [a]) => format!("(-{a})"),
         (Op::Add, [a, b]) => format!("({a} + {b})"),
         (Op::Subtract, [a, b]) => format!("({a} - {b})"),

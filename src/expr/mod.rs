@@ -21,7 +21,9 @@ mod token;
 mod wgsl;
 
 use crate::kernel::Real;
-pub(crate) use node::{Node, Op};
+pub(crate) use node::Node;
+#[cfg(feature = "export")]
+pub(crate) use node::Op;
 use program::Program;
 use std::fmt;
 
@@ -154,7 +156,8 @@ impl Expr {
     }
 
     /// The formula as a tree, its constant parts worked out; for other languages than WGSL.
-    pub(crate) fn tree(&self) -> &Node {
+    #[cfg(feature = "export")]
+    pub(crate) fn folded(&self) -> &Node {
         &self.folded
     }
 

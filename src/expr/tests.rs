@@ -216,8 +216,7 @@ fn constants_are_as_precise_as_the_type() {
 fn messages_say_where_what_and_what_to_do() {
     let long = "x + ".repeat(251);
     let deep = "(".repeat(65) + "x";
-    let functions =
-        "abs, sign, exp, ln, log, log2, log10, sqrt, sin, cos, tan, tanh, sigmoid, softplus, relu, floor, ceil, min, max, pow, clamp, if";
+    let functions = "abs, sign, exp, ln, log, log2, log10, sqrt, sin, cos, tan, tanh, sigmoid, softplus, relu, erf, floor, ceil, min, max, pow, clamp, if";
     for (text, column, wanted) in [
         ("", 1, "the formula is empty: write one of x, y"),
         ("  ", 1, "the formula is empty: write one of x, y"),

@@ -81,7 +81,7 @@ fn a_command_that_makes_no_sense_is_refused_with_the_remedy() {
     bench.write("other.csv", "a,b\n1,2\n");
     let lr30 = "train digits --device cpu --set train.epochs=2 --set clip=default --set optimizer.type=sgd --set optimizer.lr=1e30";
     let cases: [(&str, i32, &[&str]); 19] = [
-        ("train digts", 2, &["no config, data file or built-in data set `digts`", "did you mean `digits`?", "digits, spirals, moons, sine"]),
+        ("train digts", 2, &["no config, data file or built-in data set `digts`", "did you mean `digits`?", "digits, iris, spirals, moons, sine, friedman"]),
         ("train no.toml", 2, &["no config", "`no.toml`"]),
         ("train moons --set train.batch=0", 2, &["--set train.batch=0: ", "batch must be at least 1 (got 0)"]),
         ("train moons --set optimizer.lr=-1e-3", 2, &["--set optimizer.lr=-1e-3: ", "lr must be a number above 0"]),

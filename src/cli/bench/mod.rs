@@ -27,7 +27,7 @@ pub struct Bench {
     #[arg(
         value_name = "CONFIG|NAME",
         default_value = "digits",
-        help = "A TOML file, or a built-in data set: digits, spirals, moons, sine"
+        help = "A TOML file, or a built-in data set: digits, iris, spirals, moons, sine, friedman"
     )]
     pub config: PathBuf,
     /// The batch sizes.

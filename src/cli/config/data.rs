@@ -3,7 +3,7 @@
 use super::document::{Document, Kind, Value};
 use super::keys::Key;
 use super::section::Section;
-use super::source::{self, BUILT_INS, LATER_BUILT_INS, Source};
+use super::source::{self, BUILT_INS, Source};
 use super::write::{self, Pairs};
 use crate::data::{Categorical, ColumnType, Missing, Scaling, Split, TargetScaling, Task};
 use crate::error::Result;
@@ -54,7 +54,7 @@ const TYPES: &[(&str, ColumnType)] = &[("number", ColumnType::Number), ("categor
 
 pub(super) static KEYS: [Key; 16] = [
     Key::optional("path", "\"iris.csv\"", "the rows: a csv or tsv file, a folder of idx files, or idx images"),
-    Key::optional("name", "\"digits\"", "a built-in data set: digits, spirals, moons or sine"),
+    Key::optional("name", "\"digits\"", "a built-in data set: digits, iris, spirals, moons, sine or friedman"),
     Key::optional("test", "\"test.csv\"", "a test set in a file of its own"),
     Key::required("labels", "\"train-labels-idx1-ubyte\"", "the idx file with the classes of the images in `path`"),
     Key::required("test_labels", "\"t10k-labels-idx1-ubyte\"", "the idx file with the classes of the images in `test`"),
@@ -92,7 +92,7 @@ impl Data {
             }
             (true, false) => {
                 source::only(&section, "a built-in data set", &[])?;
-                Source::BuiltIn(section.word("name", BUILT_INS, LATER_BUILT_INS)?)
+                Source::BuiltIn(section.word("name", BUILT_INS, &[])?)
             }
             (false, true) => source::files(&section)?,
             (false, false) => {

@@ -45,12 +45,16 @@ pub enum Source {
 pub enum BuiltIn {
     /// The UCI optical digits: 1,797 images of 8 × 8.
     Digits,
+    /// Fisher's irises: 150 flowers of three species.
+    Iris,
     /// Spirals that wind around each other.
     Spirals,
     /// Two half moons that reach into each other.
     Moons,
     /// A sine with noise.
     Sine,
+    /// Friedman's function of five of ten features, with noise.
+    Friedman,
 }
 
 /// A column of a table.
@@ -73,9 +77,14 @@ pub enum Columns {
     Except(Vec<Column>),
 }
 
-pub(super) const BUILT_INS: &[(&str, BuiltIn)] =
-    &[("digits", BuiltIn::Digits), ("spirals", BuiltIn::Spirals), ("moons", BuiltIn::Moons), ("sine", BuiltIn::Sine)];
-pub(super) const LATER_BUILT_INS: &[&str] = &["iris", "friedman"];
+pub(super) const BUILT_INS: &[(&str, BuiltIn)] = &[
+    ("digits", BuiltIn::Digits),
+    ("iris", BuiltIn::Iris),
+    ("spirals", BuiltIn::Spirals),
+    ("moons", BuiltIn::Moons),
+    ("sine", BuiltIn::Sine),
+    ("friedman", BuiltIn::Friedman),
+];
 
 impl BuiltIn {
     /// All of them.
@@ -98,7 +107,7 @@ impl Source {
     /// The task that the source can only be for; `Auto` where its contents decide.
     pub fn known_task(&self) -> Task {
         match self {
-            Source::BuiltIn(BuiltIn::Sine) => Task::Regression,
+            Source::BuiltIn(BuiltIn::Sine | BuiltIn::Friedman) => Task::Regression,
             Source::BuiltIn(_) | Source::Idx { .. } | Source::IdxFolder(_) => Task::Classification,
             Source::Table { target, .. } if target.len() > 1 => Task::Regression,
             Source::Table { .. } => Task::Auto,

@@ -218,7 +218,7 @@ impl Builder {
                 }
                 Step::Activation { name, formula } => match own(name) {
                     Some(op) => self.node(op, &[&x], vec![]),
-                    None => self.expression(formula.tree(), &x),
+                    None => self.expression(formula.folded(), &x),
                 },
                 Step::Softmax => self.node("Softmax", &[&x], vec![proto::int("axis", -1)]),
                 Step::Residual { body, shortcut } => {

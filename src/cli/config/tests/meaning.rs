@@ -352,7 +352,10 @@ fn every_built_in_data_set_has_a_config() {
     let sine = Config::builtin("sine", &[]).unwrap();
     assert_eq!(sine.model.form, hidden(&[64, 64], "tanh"));
     let error = Config::open("digts", &[]).unwrap_err().to_string();
-    assert_eq!(error, "no config, data file or built-in data set `digts`; did you mean `digits`? (built in: digits, spirals, moons, sine)");
+    assert_eq!(
+        error,
+        "no config, data file or built-in data set `digts`; did you mean `digits`? (built in: digits, iris, spirals, moons, sine, friedman)"
+    );
     let error = Config::builtin("mnist.toml", &[]).unwrap_err().to_string();
-    assert_eq!(error, "no config, data file or built-in data set `mnist.toml` (built in: digits, spirals, moons, sine)");
+    assert_eq!(error, "no config, data file or built-in data set `mnist.toml` (built in: digits, iris, spirals, moons, sine, friedman)");
 }

@@ -210,7 +210,7 @@ fn words_that_are_none_of_the_known_are_refused_with_the_list() {
         ),
         (
             "[data]\nname = \"digts\"\n",
-            "a.toml:2:8: name must be one of digits, spirals, moons, sine (got \"digts\"); did you mean \"digits\"?",
+            "a.toml:2:8: name must be one of digits, iris, spirals, moons, sine, friedman (got \"digts\"); did you mean \"digits\"?",
         ),
         (
             "[data]\nname = \"digits\"\n[model]\nhidden = [8]\nactivation = \"rellu\"\n",
@@ -234,7 +234,6 @@ fn what_comes_in_a_later_version_is_refused_by_name() {
             "[data]\nname = \"digits\"\n[[model.layers]]\ntype = \"embedding\"\n",
             "a.toml:4:8: type \"embedding\" is not in this version: take one of dense, activation, softmax, batch_norm, layer_norm, dropout, residual",
         ),
-        ("[data]\nname = \"iris\"\n", "a.toml:2:8: name \"iris\" is not in this version: take one of digits, spirals, moons, sine"),
         (
             "[data]\npath = \"a.csv\"\ntarget = \"y\"\ncategorical = \"embed\"\n",
             "a.toml:4:15: categorical \"embed\" is not in this version: take one of one_hot",
