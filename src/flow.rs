@@ -98,6 +98,20 @@ pub enum Trouble {
     Stuck,
 }
 
+impl Trouble {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Trouble::Vanishing => "vanishing",
+            Trouble::Exploding => "exploding",
+            Trouble::Dead => "dead",
+            Trouble::Saturated => "saturated",
+            Trouble::Hasty => "hasty",
+            Trouble::Stuck => "stuck",
+        }
+    }
+}
+
 /// A diagnosis in plain words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {

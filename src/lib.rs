@@ -14,6 +14,7 @@ pub mod flow;
 pub mod formula;
 pub mod gradcheck;
 pub mod hyper;
+pub mod importance;
 pub mod kernel;
 pub mod kernels;
 pub mod loss;
@@ -30,6 +31,8 @@ pub mod plot;
 pub mod profile;
 pub mod rng;
 pub mod schedule;
+#[cfg(feature = "tensorboard")]
+pub mod tensorboard;
 pub mod train;
 
 pub use clip::Clip;

@@ -16,6 +16,8 @@ pub enum Purpose {
     Synthetic = 4,
     /// What dropout's draws on the device begin with.
     Dropout = 5,
+    /// The order into which a feature's values are put to see what it is worth; the index counts features and repeats.
+    Importance = 6,
 }
 
 /// A seeded generator whose numbers are fixed for good: the same on every platform and in every release.

@@ -6,6 +6,8 @@
 mod bench;
 #[path = "cli/broken.rs"]
 mod broken;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/diagrams.rs"]
 mod diagrams;
 #[path = "cli/failures.rs"]
@@ -21,6 +23,10 @@ mod measuring;
 mod methods;
 #[path = "cli/profile.rs"]
 mod profile;
+#[path = "cli/report.rs"]
+mod report;
+#[path = "cli/watching.rs"]
+mod watching;
 
 use bench::{Bench, config, flowers, idx};
 use gradus::model::Weights;

@@ -49,10 +49,14 @@ const LAYERS: &[Layer] = &[
     // compares the twins with a device: it knows the executors, and of the kernels only the table
     Layer { module: "parity", may_use: &["kernel", "plan", "formula", "kernels", "exec", "exec::cpu"], crates: &[] },
     Layer { module: "plot", may_use: &[], crates: &["plotters"] },
+    // another program's format
+    Layer { module: "tensorboard", may_use: &[], crates: &["crc", "prost"] },
     // what an executor wrote down, summed up for a reader
     Layer { module: "profile", may_use: &["plan", "model", "exec"], crates: &["serde_json"] },
     Layer { module: "gradcheck", may_use: &["kernel", "plan", "model", "exec", "exec::cpu"], crates: &[] },
     Layer { module: "train", may_use: &["kernel", "plan", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &[] },
+    // asks a trained model
+    Layer { module: "importance", may_use: &["data", "formula", "loss", "model", "train"], crates: &[] },
     // times the public face of others
     Layer { module: "bench", may_use: &["kernel", "plan", "kernels", "exec", "data", "train"], crates: &[] },
     Layer { module: "export", may_use: &["formula", "expr", "exec", "model", "loss", "data", "train"], crates: &["ndarray", "ndarray_npy", "prost", "serde_json"] },

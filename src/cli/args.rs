@@ -1,10 +1,12 @@
 //! The arguments of the binary: its commands, their options and their help.
 
 use super::bench::Bench;
+use super::compare::Compare;
 use super::gradcheck::Gradcheck;
 use super::lr_find::LrFind;
 use super::plot::Plot;
 use super::profile::json_file;
+use super::report::Report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -61,6 +63,10 @@ pub enum Command {
     Bench(Bench),
     /// Draw losses, activations, schedules, a plan or a run into an SVG file
     Plot(Plot),
+    /// Write the report of a run anew: one HTML file
+    Report(Report),
+    /// Show two runs side by side: configs, results, curves
+    Compare(Compare),
 }
 
 const CONFIG: &str = "A TOML file, a data file with --target, or a built-in data set: digits, iris, spirals, moons, sine, friedman";
@@ -106,6 +112,10 @@ pub struct Train {
         help = "Time each kernel: a table on stderr, a Chrome trace in FILE.json [default: trace.json in the run folder]"
     )]
     pub profile: Option<Option<PathBuf>>,
+    /// Whether charts take the terminal while it trains.
+    #[cfg(feature = "tui")]
+    #[arg(long, help = "Charts in the terminal, with keys: q stops and keeps, s saves the weights, ? helps")]
+    pub tui: bool,
     /// Whether nothing is said on stderr.
     #[arg(long, short, help = "Say nothing on stderr but errors")]
     pub quiet: bool,
@@ -387,6 +397,8 @@ mod tests {
             "gradcheck",
             "bench",
             "plot",
+            "report",
+            "compare",
         ] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} is not in\n{help}");
         }

@@ -5,10 +5,12 @@ pub mod args;
 mod assemble;
 mod bench;
 mod check;
+mod compare;
 pub mod config;
 mod devices;
 mod doctor;
 mod eval;
+mod events;
 mod export;
 mod gradcheck;
 mod inspect;
@@ -19,9 +21,14 @@ mod plot;
 mod predict;
 mod profile;
 mod progress;
+mod report;
 mod run;
+mod scalars;
+mod screen;
 mod shell;
 mod train;
+#[cfg(feature = "tui")]
+pub mod tui;
 
 use crate::error::{Error, Result};
 use args::{Arguments, Command};
@@ -48,6 +55,8 @@ pub fn main() -> ExitCode {
         Command::Gradcheck(args) => gradcheck::gradcheck(&args),
         Command::Plot(args) => plot::plot(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Compare(args) => compare::compare(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -239,7 +239,7 @@ fn brief(name: &str) -> &str {
 }
 
 /// The columns of a csv file that this crate wrote.
-fn columns(path: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+pub(super) fn columns(path: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let mut reader = csv::Reader::from_path(path).map_err(|e| Error::input(format!("{}: {e}: train again", path.display())))?;
     let wrong = |e: csv::Error| Error::input(format!("{}: {e}: train again", path.display()));
     let header = reader.headers().map_err(wrong)?.clone();
@@ -255,7 +255,7 @@ fn columns(path: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     Ok(found)
 }
 
-fn numbers(columns: &BTreeMap<String, Vec<String>>, name: &str) -> Vec<f64> {
+pub(super) fn numbers(columns: &BTreeMap<String, Vec<String>>, name: &str) -> Vec<f64> {
     columns.get(name).map(|cells| cells.iter().map(|cell| cell.parse().unwrap_or(f64::NAN)).collect()).unwrap_or_default()
 }
 
@@ -278,8 +278,12 @@ fn flow(args: &Plot) -> Result<String> {
     if !path.is_file() {
         return Err(Error::input(format!("{} has no flow.csv: it was trained with [train] diagnose = \"off\"", folder.display())));
     }
-    let table = columns(&path)?;
-    let (steps, gradients) = (numbers(&table, "step"), numbers(&table, "gradient"));
+    Ok(gradient_flow(&format!("typical gradient of each layer: {}", folder.display()), "step", &flow_series(&columns(&path)?)))
+}
+
+/// The typical gradient of each layer over the steps, from the columns of flow.csv.
+pub(super) fn flow_series(table: &BTreeMap<String, Vec<String>>) -> Vec<Series> {
+    let (steps, gradients) = (numbers(table, "step"), numbers(table, "gradient"));
     let mut layers: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     for ((layer, step), gradient) in table.get("layer").into_iter().flatten().zip(steps).zip(gradients) {
         match layers.iter_mut().find(|(name, _)| name == layer) {
@@ -287,8 +291,7 @@ fn flow(args: &Plot) -> Result<String> {
             None => layers.push((layer.clone(), vec![(step, gradient)])),
         }
     }
-    let series: Vec<Series> = layers.into_iter().map(|(name, points)| Series::new(name, points)).collect();
-    Ok(gradient_flow(&format!("typical gradient of each layer: {}", folder.display()), "step", &series))
+    layers.into_iter().map(|(name, points)| Series::new(name, points)).collect()
 }
 
 fn confusion(args: &Plot) -> Result<String> {

@@ -54,6 +54,15 @@ pub(super) fn start_json(start: &StartTimes) -> Value {
     json!({"device": device, "plan": plan, "pipelines": pipelines, "upload": upload, "first_step": first_step})
 }
 
+/// What the dispatches came to, for the manifest.
+pub(super) fn to_json(profile: &Profile) -> Value {
+    let sum = |d: &DispatchSum| {
+        json!({"program": d.program, "kernel": d.entry, "for": d.label, "calls": d.calls, "seconds": d.seconds, "share": d.share,
+            "gflops": d.gflops(), "gigabytes": d.gigabytes()})
+    };
+    profile.dispatches.iter().map(sum).collect()
+}
+
 /// The lines of the table: a program a block, its dispatches in the order in which they run.
 pub(super) fn table(profile: &Profile) -> Vec<String> {
     let widest =

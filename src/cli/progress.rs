@@ -30,13 +30,13 @@ impl Progress {
                 self.bar.set_position((*epoch as u64 - 1) * PARTS + (*step as u64 * PARTS) / (*steps as u64).max(1));
                 self.bar.set_message(format!("epoch {epoch}/{}{}", self.epochs, self.said));
             }
-            Event::Epoch { records, samples_per_second } => {
+            Event::Epoch { records, samples_per_second, .. } => {
                 if let Some(record) = records.first() {
                     self.said = describe(record, *samples_per_second);
                     self.bar.set_message(format!("epoch {}/{}{}", record.epoch, self.epochs, self.said));
                 }
             }
-            Event::Diagnosis { .. } | Event::Rollback { .. } => {}
+            Event::Look { .. } | Event::Diagnosis { .. } | Event::Rollback { .. } => {}
         }
     }
 

@@ -3,15 +3,19 @@
 use super::args::{Train, with_target};
 use super::assemble::{self, Prepared};
 use super::config::Config;
+use super::events::Journal;
 use super::profile;
-use super::progress::{Progress, thousands};
+use super::progress::thousands;
+use super::report;
 use super::run;
+use super::scalars::{self, Scalars};
+use super::screen::Screen;
 use super::{print, say};
 use crate::error::Result;
 use crate::exec::DeviceInfo;
 use crate::flow::Trouble;
 use crate::metrics::{self, Scores};
-use crate::train::{Event, Report, Timing};
+use crate::train::{Event, Reason, Report, Timing};
 use serde_json::{Map, Value, json};
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -40,21 +44,33 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     }
 
     let stop = assemble::stop(&config);
-    let mut bar = Progress::new(stop.epochs, args.quiet);
+    let mut journal = Journal::create(&folder)?;
+    journal.say("start", start(&config, &data, device.info(), &folder));
+    let mut scalars = if config.output.tensorboard { Some(Scalars::create(&folder)?) } else { None };
+    let mut screen = Screen::new(args, &format!("{} · {}", config.name(), device.info()), stop.epochs, &folder)?;
     let mut warned = Vec::new();
-    let outcome = training.fit_with(train, valid, stop, |event| {
-        bar.on(event);
+    let outcome = training.fit_with(train, valid, screen.stop(stop), |event| {
+        screen.on(event);
+        journal.on(event);
+        if let Some(scalars) = &mut scalars {
+            scalars.on(event);
+        }
         for warning in warnings(event, &mut warned) {
-            bar.aside(|| talk(&warning));
+            screen.say(warning);
         }
     });
-    bar.end();
-    if outcome.is_err() {
-        // nothing was written: an empty folder is of no use to anyone, and a name that is taken is in the way
-        let _ = trace.as_ref().map(std::fs::remove_file);
-        let _ = std::fs::remove_dir(&folder);
-    }
-    let report = outcome?;
+    screen.end();
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) => {
+            journal.say("end", json!({"error": error.to_string(), "exit_code": error.exit_code()}));
+            // nothing is kept: an empty folder is of no use to anyone, and a name that is taken is in the way
+            drop((journal, scalars));
+            let _ = trace.as_ref().map(std::fs::remove_file);
+            let _ = std::fs::remove_dir(&folder);
+            return Err(error);
+        }
+    };
     let first = report.first();
     let valid_scores = if valid.is_empty() { None } else { training.evaluate(valid)?.into_iter().next() };
     let test_scores = if test.is_empty() { None } else { training.evaluate(test)?.into_iter().next() };
@@ -65,6 +81,12 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     run::write_flow(&folder, &first.flow)?;
     run::write_model(&folder, &first.weights)?;
     run::write_manifest(&folder, &manifest(&config, &data, device.info(), &report, &summary))?;
+    journal.say("end", summary.clone());
+    journal.keep()?;
+    match scalars {
+        Some(scalars) => scalars.keep()?,
+        None => scalars::clear_run(&folder)?,
+    }
     if args.profile.is_some() || std::io::stderr().is_terminal() {
         talk(&profile::start_line(&report.start));
     }
@@ -84,6 +106,16 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
         first.weights_hash,
         folder.display()
     ));
+    if config.output.report {
+        let run = run::open(&folder)?;
+        match report::write(&folder, &run, Some(&data), &mut training, &device) {
+            Ok(path) => talk(&format!("report: {}", path.display())),
+            // the run is whole without it
+            Err(error) => say(&format!("warning: no report: {error}")),
+        }
+    } else {
+        report::clear(&folder)?;
+    }
     if args.json {
         print(&summary.to_string())?;
     } else {
@@ -93,7 +125,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if first.stopped == Reason::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
 /// What an event gives reason to warn of. The same trouble of the same layer is warned of once.
@@ -159,6 +191,20 @@ fn summary(report: &Report, valid: Option<&Scores>, test: Option<&Scores>, devic
     })
 }
 
+/// What is known before the first step.
+fn start(config: &Config, data: &Prepared, device: &DeviceInfo, folder: &Path) -> Value {
+    json!({
+        "gradus": env!("CARGO_PKG_VERSION"),
+        "name": config.name(),
+        "seed": config.seed,
+        "run": folder.display().to_string(),
+        "device": device_json(device),
+        "rows": {"train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
+        "epochs": config.train.epochs,
+        "batch": config.train.batch,
+    })
+}
+
 fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Report, summary: &Value) -> Value {
     json!({
         "gradus": env!("CARGO_PKG_VERSION"),
@@ -168,6 +214,7 @@ fn manifest(config: &Config, data: &Prepared, device: &DeviceInfo, report: &Repo
         "data": {"hash": data.hash, "train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
         "weights_hash": report.first().weights_hash,
         "start_seconds": profile::start_json(&report.start),
+        "profile": report.profile.as_ref().map(profile::to_json),
         "result": summary,
         "preprocess": data.preprocess,
         "class_weights": data.class_weights,

@@ -84,6 +84,8 @@ pub struct Chart {
     pub log_y: bool,
     /// Where the y axis ends, for lines that leave through the top; by default all values have room.
     pub highest: Option<f64>,
+    /// Width and height of the page in pixels; 800 by 480 unless given. A long legend makes it higher.
+    pub size: Option<(f64, f64)>,
 }
 
 impl Chart {
@@ -141,10 +143,11 @@ pub(super) fn lines_with(chart: &Chart, looks: &[Look]) -> String {
     let entries: Vec<(&str, Look)> = chart.series.iter().map(|s| s.name.as_str()).zip(looks.iter().copied()).collect();
     let with_legend = entries.len() > 1;
     let top = TITLE + rows * 1.4 * TEXT;
-    let high = HEIGHT.max(if with_legend { top + legend::height(entries.len()) + 2.0 * MARGIN } else { 0.0 });
-    page(&chart.title, (WIDTH, high), |canvas| {
-        heading(canvas, &chart.title, WIDTH)?;
-        let inner = Rect::new(MARGIN, top, WIDTH - 1.5 * MARGIN, high - MARGIN);
+    let (wide, high) = chart.size.unwrap_or((WIDTH, HEIGHT));
+    let high = high.max(if with_legend { top + legend::height(entries.len()) + 2.0 * MARGIN } else { 0.0 });
+    page(&chart.title, (wide, high), |canvas| {
+        heading(canvas, &chart.title, wide)?;
+        let inner = Rect::new(MARGIN, top, wide - 1.5 * MARGIN, high - MARGIN);
         let room = if with_legend { legend::room(entries.iter().map(|e| e.0)) } else { 0.0 };
         let (rect, legend_at) = legend::beside(inner, room);
         if with_legend {

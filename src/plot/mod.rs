@@ -5,6 +5,7 @@
 //! where nothing is left, the diagram says "no data".
 
 mod axis;
+mod bars;
 mod canvas;
 mod confusion;
 mod contour;
@@ -25,6 +26,7 @@ mod workflow;
 #[cfg(test)]
 mod tests;
 
+pub use bars::{Bar, bars, histogram};
 pub use confusion::confusion_matrix;
 pub use functions::{Function, functions_with_slopes, losses_side_by_side};
 pub use gradient_flow::{gradient_bars, gradient_flow};

@@ -96,6 +96,9 @@ fn all() -> Vec<(&'static str, String)> {
         ("lines, log x", lines(&chart(true, false))),
         ("lines, log y", lines(&chart(false, true))),
         ("lines, points", lines(&Chart { series: drawn, ..chart(true, true) })),
+        ("lines, small", lines(&Chart { size: Some((400.0, 260.0)), ..marked })),
+        ("bars", super::bars(NASTY, NASTY, &odd.map(|value| Bar { name: NASTY.into(), value, spread: 0.1 * value.abs() }))),
+        ("histogram", histogram(NASTY, NASTY, &odd, 20)),
         ("loss_curves", loss_curves(&curves)),
         ("schedules", schedules(NASTY, NASTY, &series, true)),
         ("lr_finder", lr_finder(NASTY, &rates, &odd, &odd, &[Mark::new(1e-5, NASTY), Mark::new(3.2e-3, "steepest")])),
@@ -244,6 +247,9 @@ fn nothing_to_draw_is_said() {
         ("confusion_matrix", confusion_matrix("t", &[], &[])),
         ("confusion_matrix, wrong size", confusion_matrix("t", &["a".into(), "b".into()], &[1, 2, 3])),
         ("workflow", workflow("t", &[], &[Edge::new("a", "b")])),
+        ("bars", bars("t", "x", &[])),
+        ("bars, not finite", bars("t", "x", &[Bar { name: "a".into(), value: f64::NAN, spread: 0.0 }])),
+        ("histogram", histogram("t", "x", &[f64::NAN], 10)),
     ] {
         assert!(has_text(&svg, "no data"), "{name}");
     }
@@ -264,6 +270,29 @@ fn a_value_that_is_not_finite_makes_a_gap() {
     let alone = chart(&[1.0, 2.0, f64::NAN, 4.0, f64::INFINITY]);
     assert_eq!((in_blue(&alone, "polyline"), in_blue(&alone, "circle")), (1, 1));
     assert_eq!(in_blue(&chart(&[7.0]), "circle"), 1);
+}
+
+/// Width and height of the rectangles in the colour of the first series.
+fn blue_boxes(svg: &str) -> Vec<(f64, f64)> {
+    let side = |tag: &Tag, key: &str| tag.attributes[key].parse::<f64>().unwrap();
+    let blue = |tag: &&Tag| tag.name == "rect" && tag.attributes.get("fill").is_some_and(|fill| fill == "#0072B2");
+    parse(svg).iter().filter(blue).map(|tag| (side(tag, "width"), side(tag, "height"))).collect()
+}
+
+#[test]
+fn bars_are_as_long_as_their_numbers() {
+    let bar = |value: f64| Bar { name: "a".into(), value, spread: 0.0 };
+    let boxes = blue_boxes(&bars("t", "x", &[bar(4.0), bar(1.0), bar(-2.0), bar(0.0), bar(f64::NAN)]));
+    let [long, short, below] = boxes[..] else { panic!("{boxes:?}") };
+    assert!((long.0 - 4.0 * short.0).abs() <= 6.0 && (below.0 - 2.0 * short.0).abs() <= 4.0, "{boxes:?}");
+}
+
+#[test]
+fn a_histogram_counts_rows_in_each_range() {
+    // four ranges of 1: three rows in the first, none in the second, one (on its lower edge) in the third, two in the last
+    let boxes = blue_boxes(&histogram("t", "x", &[0.0, 0.5, 0.9, 2.0, 3.5, 4.0, f64::NAN], 4));
+    let [three, one, two] = boxes[..] else { panic!("{boxes:?}") };
+    assert!((three.1 - 3.0 * one.1).abs() <= 4.0 && (two.1 - 2.0 * one.1).abs() <= 4.0, "{boxes:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod check;
 mod early_stop;
 mod ledger;
 mod lr_find;
-
+mod now;
 mod placement;
 mod report;
 mod session;
@@ -17,6 +17,7 @@ mod weights;
 
 pub use batches::{Remainder, batches};
 pub use early_stop::{EarlyStopping, Mode, Monitor, Reason, Stop, StopAt};
+pub use now::WeightsNow;
 pub use report::{EpochRecord, Event, MemberReport, Report, StartTimes};
 pub use trainer::{Looks, Member, OnNonFinite, Timing, Trainer};
 pub use training::{FirstStep, Training};

@@ -1,6 +1,6 @@
 //! What a training run tells: events while it goes on, a report at its end.
 
-use super::Reason;
+use super::{Reason, WeightsNow};
 use crate::flow::Flow;
 use crate::metrics::Scores;
 use crate::model::Weights;
@@ -42,6 +42,13 @@ pub enum Event<'a> {
         /// Rows of the epoch so far.
         rows: usize,
     },
+    /// The flow of gradients was looked at.
+    Look {
+        /// The member, from 0.
+        member: usize,
+        /// What was found.
+        flow: &'a Flow,
+    },
     /// The flow of gradients was looked at, and something is wrong with it.
     Diagnosis {
         /// The member, from 0.
@@ -68,6 +75,8 @@ pub enum Event<'a> {
         records: &'a [EpochRecord],
         /// Training rows a second in this epoch, for all members together.
         samples_per_second: f64,
+        /// The weights after it, for those who ask.
+        weights: &'a WeightsNow<'a>,
     },
 }
 

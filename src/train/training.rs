@@ -3,6 +3,7 @@
 use super::beats::{Beat, beats};
 use super::early_stop::{Monitor, Stop};
 use super::ledger::Ledger;
+use super::now::WeightsNow;
 use super::report::{Event, Report};
 use super::session::{Session, Setup};
 use super::trainer::{Looks, Member, OnNonFinite, Timing, Trainer};
@@ -231,6 +232,7 @@ impl Training {
                     let step = epoch * updates + beats[i].update + 1;
                     let share = lr_of(member, &beats[i]) / schedules[member].lr();
                     if let Some(flow) = ledger.look(member, Flow { epoch: epoch + 1, step, share, layers }) {
+                        events(&Event::Look { member, flow });
                         let found = flow.diagnose();
                         if !found.is_empty() {
                             events(&Event::Diagnosis { member, flow, found: &found });
@@ -248,7 +250,8 @@ impl Training {
                     plateau.see(super::ledger::watched(&monitor, record.train_loss, record.valid.as_ref())?);
                 }
             }
-            events(&Event::Epoch { records: &records, samples_per_second: ledger.last_rate });
+            let samples_per_second = ledger.last_rate;
+            events(&Event::Epoch { records: &records, samples_per_second, weights: &WeightsNow::new(&mut session) });
             if ledger.all_stopped() {
                 break;
             }

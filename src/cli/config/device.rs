@@ -50,19 +50,28 @@ impl Device {
 pub struct Output {
     /// The run folder, absolute; left to the command unless given.
     pub dir: Option<PathBuf>,
+    /// Whether event files for TensorBoard are written; not unless given.
+    pub tensorboard: bool,
+    /// Whether report.html is written at the end; it is unless given.
+    pub report: bool,
 }
 
-pub(super) static OUTPUT_KEYS: [Key; 1] = [Key::optional("dir", "\"runs/iris\"", "the run folder")];
-const LATER_OUTPUT_KEYS: [Later; 2] =
-    [Later { name: "checkpoint_every", only: Some("0") }, Later { name: "tensorboard", only: Some("false") }];
+pub(super) static OUTPUT_KEYS: [Key; 3] = [
+    Key::optional("dir", "\"runs/iris\"", "the run folder"),
+    Key::new("tensorboard", "false", "whether event files for TensorBoard are written"),
+    Key::new("report", "true", "whether report.html is written at the end"),
+];
+const LATER_OUTPUT_KEYS: [Later; 1] = [Later { name: "checkpoint_every", only: Some("0") }];
 
 impl Output {
     pub(super) fn read(document: &Document) -> Result<Self> {
         let section = Section::open(document, "output", OUTPUT_KEYS.iter().collect(), &LATER_OUTPUT_KEYS)?;
-        Ok(Output { dir: section.path("dir")? })
+        Ok(Output { dir: section.path("dir")?, tensorboard: section.boolean("tensorboard")?, report: section.boolean("report")? })
     }
 
     pub(super) fn pairs(&self) -> Pairs {
-        self.dir.iter().map(|dir| ("dir", write::path(dir))).collect()
+        let mut pairs: Pairs = self.dir.iter().map(|dir| ("dir", write::path(dir))).collect();
+        pairs.extend([("tensorboard", self.tensorboard.to_string()), ("report", self.report.to_string())]);
+        pairs
     }
 }

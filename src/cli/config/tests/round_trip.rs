@@ -84,7 +84,7 @@ fn random(rng: &mut Rng) -> String {
         "[early_stopping]\ndivergence = 12\ncheck_finite = false\nstop_at = { metric = \"train_loss\", value = 0.05 }",
     ]);
     pick(&["", "[device]\nuse = \"NVIDIA \\\"GeForce\\\"\"", "[device]\nmemory = \"1.5 GiB\"", "[device]\nuse = \"cpu\"\nmemory = 1001"]);
-    pick(&["", "[output]\ndir = \"runs/x\""]);
+    pick(&["", "[output]\ndir = \"runs/x\"", "[output]\ntensorboard = true\nreport = false"]);
     text
 }
 
@@ -174,6 +174,10 @@ check_finite = true
 
 [device]
 use = "auto"
+
+[output]
+tensorboard = false
+report = true
 "#;
     assert_eq!(text, wanted);
 }
