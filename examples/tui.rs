@@ -1,6 +1,7 @@
 //! The screen of `gradus train --tui` as a picture: trains on the digits, draws the screen of the middle of the training, and writes it as SVG.
 //!
 //! `cargo run --release --example tui -- docs/tui.svg`; without a file it goes to the folder for temporary files.
+#![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
 use gradus::cli::tui::{History, draw};
 use gradus::train::{Event, Stop};

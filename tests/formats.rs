@@ -9,6 +9,7 @@ const HEIGHT: [f32; 5] = [1.5, -2.25, f32::NAN, 1e10, 0.0];
 const COUNT: [f32; 5] = [3.0, -1.0, 7.0, 127.0, 0.0];
 const SEEN: [f32; 5] = [1.0, 0.0, 1.0, 1.0, 0.0];
 const CODE: [f32; 5] = [0.0, 1.0, 0.0, 2.0, 1.0];
+#[cfg(feature = "parquet")]
 const KIND: [&str; 5] = ["red", "blue", "red", "grün", "blue"];
 
 fn path(name: &str) -> PathBuf {

@@ -135,10 +135,10 @@ impl ParquetFile {
                 for (reader, &column) in readers.iter_mut().zip(columns) {
                     cells.push(values(reader, self.types[column], count).map_err(failed)?);
                 }
-                for i in 0..count {
-                    each(row, &|column| &cells[column][i])?;
+                (0..count).try_for_each(|i| {
                     row += 1;
-                }
+                    each(row - 1, &|column| &cells[column][i])
+                })?;
                 left -= count;
             }
         }

@@ -107,7 +107,7 @@ fn a_report_of_numbers_has_residuals_and_names_from_files_are_escaped() {
 #[test]
 fn a_report_says_what_is_wrong_with_the_gradients() {
     let bench = Bench::new();
-    let deep = vec!["16"; 12].join(",");
+    let deep = ["16"; 12].join(",");
     let train = "train moons --device cpu --set train.epochs=2 --set model.activation=sigmoid --out a";
     bench.good(&format!("{train} --set model.hidden=[{deep}]"));
     let html = bench.read("a/report.html");

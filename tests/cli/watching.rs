@@ -38,7 +38,7 @@ fn events_tell_of_a_training_from_start_to_end() {
 #[test]
 fn troubles_are_among_the_events() {
     let bench = Bench::new();
-    let deep = vec!["16"; 12].join(",");
+    let deep = ["16"; 12].join(",");
     bench
         .good(&format!("train moons --device cpu --set train.epochs=1 --set model.hidden=[{deep}] --set model.activation=sigmoid --out a"));
     let events = lines(&bench.read("a/events.jsonl"));

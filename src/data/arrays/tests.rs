@@ -1,6 +1,6 @@
 //! What is refused of arrays that are not what their headers say. What other tools write is read in tests/formats.rs.
 
-use super::*;
+#[cfg(feature = "npz")]
 use std::io::Write;
 
 /// An NPY file of version 1 with this header and these bytes.
