@@ -14,7 +14,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 /// The payloads of a file's records, each held against both of its checksums.
 fn records(mut bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mask = |crc: u32| ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8);
+    let mask = |crc: u32| crc.rotate_right(15).wrapping_add(0xa282_ead8);
     let mut found = Vec::new();
     while !bytes.is_empty() {
         let (length, rest) = bytes.split_at(8);
