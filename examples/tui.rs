@@ -62,7 +62,11 @@ fn picture(backend: &TestBackend) -> String {
                 let text = text.replace('&', "&amp;").replace('<', "&lt;");
                 let ink = colour(run[0].fg).unwrap_or("#d6d9df");
                 let base = y + 0.76 * high;
-                let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{base:.1}\" textLength=\"{long:.1}\" fill=\"{ink}\">{text}</text>");
+                let _ = writeln!(
+                    svg,
+                    "<text x=\"{x:.1}\" y=\"{base:.1}\" textLength=\"{long:.1}\" fill=\"{ink}\">{text}</text>",
+                    text = text.replace(' ', "\u{a0}")
+                );
             }
             column += run.len();
         }
