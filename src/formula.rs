@@ -106,6 +106,14 @@ impl Link {
     }
 }
 
+/// The class that a row of outputs is taken for: the first of the largest, or whether the only one is above 0.
+pub(crate) fn class_of<T: Real>(z: &[T]) -> usize {
+    match z {
+        [z] => usize::from(*z > T::zero()),
+        z => (1..z.len()).fold(0, |best, j| if z[j] > z[best] { j } else { best }),
+    }
+}
+
 /// `1 / (1 + e⁻ᵖ)`, two-sided.
 pub(crate) fn sigmoid<T: Real>(p: T) -> T {
     let e = (-p.abs()).exp();

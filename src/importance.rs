@@ -3,6 +3,8 @@
 
 use crate::data::{Dataset, Features, Table, Targets};
 use crate::error::{Error, Result};
+use crate::formula::{Link, class_of};
+use crate::metrics::{r2, spread};
 use crate::rng::{Purpose, Rng};
 use crate::train::Training;
 use std::ops::Range;
@@ -119,7 +121,10 @@ pub fn permutation(training: &mut Training, data: &Dataset, groups: &[Group], re
 
 /// Some rows of a table as a table of their own.
 pub fn excerpt(table: &Table, rows: &[u32]) -> Result<Table> {
-    let copy = stacked(table, rows, &[(0..0, Vec::new())])?;
+    let mut copy = stacked(table, rows, &[(0..0, Vec::new())])?;
+    if let Some(units) = table.units() {
+        copy = copy.with_units(units.to_vec())?;
+    }
     match table.weights() {
         Some(weights) => copy.with_weights(rows.iter().map(|&row| weights[row as usize]).collect()),
         None => Ok(copy),
@@ -157,12 +162,12 @@ fn stacked(table: &Table, rows: &[u32], copies: &[(Range<usize>, Vec<u32>)]) -> 
 /// What outputs are judged by.
 enum Judge {
     Classes(Vec<u32>),
-    /// The targets row by row, how many a row, their `Σ(t − mean)²`, and what an output is put through.
+    /// The targets row by row, what one of each is worth in its own unit, their `Σ(t − mean)²`, and what an output is put through.
     Values {
         of: Vec<f32>,
-        width: usize,
+        units: Vec<f32>,
         spread: f64,
-        link: crate::formula::Link,
+        link: Link,
     },
 }
 
@@ -174,14 +179,11 @@ impl Judge {
                 Err(Error::input("these rows have no targets: what a feature is worth shows in predictions that can be judged"))
             }
             Targets::Values { of, names } => {
-                let width = names.len();
-                let of: Vec<f32> = data.rows().iter().flat_map(|&row| &of[row as usize * width..][..width]).copied().collect();
-                let spread = (0..width).map(|k| {
-                    let column = || of.iter().skip(k).step_by(width).map(|&t| f64::from(t));
-                    let mean = column().sum::<f64>() / data.len() as f64;
-                    column().map(|t| (t - mean).powi(2)).sum::<f64>()
-                });
-                Ok(Judge::Values { width, spread: spread.sum(), link: training.loss().link(), of })
+                let (width, units) = (names.len(), data.table().units());
+                let spread = spread(of, width, data.rows(), units);
+                let units = units.map_or_else(|| vec![1.0; width], <[f32]>::to_vec);
+                let of = data.rows().iter().flat_map(|&row| &of[row as usize * width..][..width]).copied().collect();
+                Ok(Judge::Values { of, units, spread, link: training.loss().link() })
             }
         }
     }
@@ -199,22 +201,14 @@ impl Judge {
                 let right = outputs.chunks(outputs.len() / of.len()).zip(of).filter(|(z, class)| class_of(z) == **class as usize);
                 right.count() as f64 / of.len() as f64
             }
-            Judge::Values { of, width, spread, link } => {
+            Judge::Values { of, units, spread, link } => {
                 // of a loss with two outputs a target the first half are the means
-                let rows = outputs.chunks(outputs.len() * width / of.len());
-                let error = |(p, t): (&f32, &f32)| (f64::from(link.apply(*p)) - f64::from(*t)).powi(2);
-                let squares: f64 = rows.zip(of.chunks(*width)).map(|(p, t)| p.iter().zip(t).map(error).sum::<f64>()).sum();
-                if *spread > 0.0 { 1.0 - squares / spread } else { f64::from(u8::from(squares == 0.0)) }
+                let rows = outputs.chunks(outputs.len() * units.len() / of.len());
+                let error = |((p, t), unit): ((&f32, &f32), &f32)| ((f64::from(link.apply(*p)) - f64::from(*t)) * f64::from(*unit)).powi(2);
+                let squares = rows.zip(of.chunks(units.len())).map(|(p, t)| p.iter().zip(t).zip(units).map(error).sum::<f64>()).sum();
+                r2(squares, *spread)
             }
         }
-    }
-}
-
-/// The class that is predicted: of a single output the second one where it is above 0.
-pub(crate) fn class_of(outputs: &[f32]) -> usize {
-    match outputs {
-        [one] => usize::from(*one > 0.0),
-        _ => (1..outputs.len()).fold(0, |best, j| if outputs[j] > outputs[best] { j } else { best }),
     }
 }
 
@@ -261,6 +255,25 @@ mod tests {
         let groups = [group("both", 0..2), group("a", 0..1)];
         let found = permutation(&mut training, &data, &groups, 3, 7).unwrap();
         assert!(found.groups[0].mean().abs() < 1e-5 && found.groups[1].mean() > 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn targets_weigh_by_their_units() {
+        // y is learnt in tenths: an error of it counts a hundredth of one of z
+        let (names, one) = (|names: [&str; 2]| names.map(String::from).to_vec(), [1.0, 0.0, 0.0, 1.0]);
+        let targets = Targets::Values { of: vec![0.5, 0.0, 1.0, 2.0], names: names(["y", "z"]) };
+        let table = Table::new(Features::F32(vec![0.0, 0.0, 1.0, 1.0]), names(["a", "b"]), targets).unwrap();
+        let data = Dataset::new(table.with_units(vec![0.1, 1.0]).unwrap());
+        let weights = Weights::new(vec![("0.weight".into(), vec![2, 2], one.to_vec()), ("0.bias".into(), vec![2], vec![0.0; 2])]);
+        let trainer = Trainer::new(Model::input(2).dense(2), Loss::named("mse").unwrap()).weights(weights);
+        let mut training = trainer.build(Device::Cpu).unwrap();
+        // errors 0.5 and 0 of y, 0 and 1 of z; means 0.75 and 1: 1 − (0.01·0.25 + 1)/(0.01·0.125 + 2)
+        let wanted = 1.0 - 1.0025 / 2.00125;
+        let found = permutation(&mut training, &data, &Group::each(data.table()), 1, 7).unwrap().whole;
+        assert!((found - wanted).abs() < 1e-6, "{found}, not {wanted}");
+        let part = Dataset::new(excerpt(data.table(), &[0, 1]).unwrap());
+        let judged = training.evaluate(&part).unwrap().remove(0).metrics.iter().find(|(name, _)| *name == "r2").map(|found| found.1);
+        assert!((judged.unwrap() - wanted).abs() < 1e-6, "{judged:?}, not {wanted}");
     }
 
     #[test]

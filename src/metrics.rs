@@ -103,6 +103,25 @@ pub struct Sums {
     pub spread: f64,
 }
 
+/// `Σ ((t − mean)·unit)²` over the rows, each column about its own mean.
+pub(crate) fn spread(values: &[f32], width: usize, rows: &[u32], units: Option<&[f32]>) -> f64 {
+    let column = |k: usize| {
+        let cell = |&row: &u32| f64::from(values[row as usize * width + k]);
+        let mean = rows.iter().map(cell).sum::<f64>() / rows.len() as f64;
+        let unit = units.map_or(1.0, |units| f64::from(units[k]));
+        rows.iter().map(|row| ((cell(row) - mean) * unit).powi(2)).sum::<f64>()
+    };
+    (0..width).map(column).sum()
+}
+
+/// `1 − Σe²/Σ(t − mean)²`; of a constant target 1 if the prediction is perfect, else 0.
+pub(crate) fn r2(squares: f64, spread: f64) -> f64 {
+    match spread > 0.0 {
+        true => 1.0 - squares / spread,
+        false => f64::from(u8::from(squares == 0.0)),
+    }
+}
+
 /// The loss and the metrics of a set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
@@ -124,10 +143,7 @@ impl Scores {
     pub fn regression(loss: f64, sums: Sums) -> Self {
         let cells = (sums.rows * sums.outputs) as f64;
         let mse = sums.squares / cells;
-        let r2 = match sums.spread > 0.0 {
-            true => 1.0 - sums.squares / sums.spread,
-            false => f64::from(u8::from(sums.squares == 0.0)),
-        };
+        let r2 = r2(sums.squares, sums.spread);
         let metrics = vec![("mse", mse), ("mae", sums.absolutes / cells), ("rmse", mse.sqrt()), ("r2", r2)];
         Scores { loss, metrics, confusion: None }
     }

@@ -56,7 +56,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "gradcheck", may_use: &["kernel", "plan", "model", "exec", "exec::cpu"], crates: &[] },
     Layer { module: "train", may_use: &["kernel", "plan", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &[] },
     // asks a trained model
-    Layer { module: "importance", may_use: &["data", "formula", "loss", "model", "train"], crates: &[] },
+    Layer { module: "importance", may_use: &["data", "formula", "loss", "metrics", "model", "train"], crates: &[] },
     // times the public face of others
     Layer { module: "bench", may_use: &["kernel", "plan", "kernels", "exec", "data", "train"], crates: &[] },
     Layer { module: "export", may_use: &["formula", "expr", "exec", "model", "loss", "data", "train"], crates: &["ndarray", "ndarray_npy", "prost", "serde_json"] },

@@ -55,10 +55,7 @@ impl Answers {
                 let shares = names.iter().map(|class| format!("proba_{class}"));
                 std::iter::once(column.clone()).chain(shares.filter(|_| self.proba)).collect()
             }
-            Answer::Values { columns, deviations, .. } => {
-                let deviation = |name: &str| deviations.then(|| format!("{name}_std"));
-                columns.iter().flat_map(|value| std::iter::once(value.column.clone()).chain(deviation(&value.column))).collect()
-            }
+            Answer::Values { .. } => self.answer.names(),
         }
     }
 

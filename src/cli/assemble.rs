@@ -199,14 +199,14 @@ pub(super) fn new_data(preprocess: &Preprocessor, path: &Path, with_target: bool
 }
 
 /// A trainer that holds a run's model with its weights.
-pub(super) fn trained(run: &Run, table: &Table) -> Result<Trainer> {
+pub(super) fn trained(run: &Run) -> Result<Trainer> {
     let targets = run.preprocess.no_targets();
     let loss = loss(&run.config, &targets);
-    let model = model(&run.config, table.width(), outputs(&loss, &targets));
+    let model = model(&run.config, run.preprocess.inputs(), outputs(&loss, &targets));
     run.weights.check(&model)?;
-    let class_weights = match (&run.class_weights, table.targets()) {
-        (Some(weights), Targets::Classes { .. }) => ClassWeights::Given(weights.iter().map(|&w| f64::from(w)).collect()),
-        _ => ClassWeights::None,
+    let class_weights = match &run.class_weights {
+        Some(weights) => ClassWeights::Given(weights.iter().map(|&w| f64::from(w)).collect()),
+        None => ClassWeights::None,
     };
     Ok(Trainer::new(model, loss).class_weights(class_weights).batch(run.config.train.batch.max(EVAL_BATCH)).weights(run.weights.clone()))
 }

@@ -17,7 +17,7 @@ pub(super) fn eval(args: &Eval) -> Result<ExitCode> {
         None => own_test_set(&run)?,
     };
     let device = run.config.device.open(Some(args.device.as_deref().unwrap_or("auto")))?;
-    let mut training = assemble::trained(&run, data.table())?.build_on(device.clone())?;
+    let mut training = assemble::trained(&run)?.build_on(device.clone())?;
     let scores = training.evaluate(&data)?.remove(0);
     if args.json {
         let metrics: Map<_, _> = scores.metrics.iter().map(|(name, value)| ((*name).to_string(), json!(value))).collect();

@@ -2,7 +2,7 @@
 
 use super::args::Inspect;
 use super::print;
-use super::progress::thousands;
+use super::progress::{number, thousands};
 use crate::data::{ColumnInspection, Inspection, inspect as look, open_table};
 use crate::error::Result;
 use serde_json::{Value, json};
@@ -36,17 +36,10 @@ fn values(column: &ColumnInspection) -> String {
     }
 }
 
-/// A number in four digits or so.
+/// A number in four digits, zeros at its end left out.
 fn short(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".into(),
-        size if (1e-3..1e6).contains(&size) => {
-            let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
-            let text = format!("{value:.digits$}");
-            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
-        }
-        _ => format!("{value:.3e}"),
-    }
+    let text = number(value);
+    if text.contains('.') && !text.contains('e') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
 fn as_json(found: &Inspection) -> Value {

@@ -304,7 +304,7 @@ fn confusion(args: &Plot) -> Result<String> {
     if data.is_empty() {
         return Err(Error::input("the run has no test set: train with [data] split.test above 0"));
     }
-    let mut training = assemble::trained(&run, data.table())?.build(Device::Cpu)?;
+    let mut training = assemble::trained(&run)?.build(Device::Cpu)?;
     let outputs = training.model().outputs();
     let predicted = training.predict(0, &data)?;
     let mut counts = vec![0u64; names.len() * names.len()];

@@ -17,11 +17,11 @@ pub(super) fn predict(args: &Predict) -> Result<ExitCode> {
     let answers = Answers::new(&run.preprocess, &loss, args.proba)?;
     let device = run.config.device.open(args.device.as_deref())?;
     let width = assemble::outputs(&loss, &targets);
+    let mut training = assemble::trained(&run)?.build_on(device)?;
     // made when there is something to put there
     let mut out = None;
     assemble::new_data(&run.preprocess, &args.data, false, &mut |table| {
-        let data = Dataset::new(table);
-        let outputs = assemble::trained(&run, data.table())?.build_on(device.clone())?.predict(0, &data)?;
+        let outputs = training.predict(0, &Dataset::new(table))?;
         let out = match &mut out {
             Some(out) => out,
             none => none.insert(Out::new(args, answers.header())?),

@@ -77,6 +77,23 @@ pub(super) fn thousands(value: f64) -> String {
     format!("{sign}{out}")
 }
 
+/// A number with four digits that count.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        return if value.is_nan() { "–".to_string() } else { value.to_string() };
+    }
+    match size {
+        0.0 => "0".to_string(),
+        _ if !(1e-3..1e6).contains(&size) => format!("{value:.3e}"),
+        _ if value.fract() == 0.0 => format!("{value:.0}"),
+        _ => {
+            let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
+            format!("{value:.digits$}")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +102,23 @@ mod tests {
     fn thousands_are_separated() {
         for (value, wanted) in [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (1234567.0, "1,234,567"), (-1234.0, "-1,234")] {
             assert_eq!(thousands(value), wanted);
+        }
+    }
+
+    #[test]
+    fn numbers_have_four_digits_that_count() {
+        let table = [
+            (0.0, "0"),
+            (0.98765432, "0.9877"),
+            (12.3456, "12.35"),
+            (1234.56, "1235"),
+            (40.0, "40"),
+            (0.000123456, "1.235e-4"),
+            (-0.05, "-0.05000"),
+            (f64::NAN, "–"),
+        ];
+        for (value, wanted) in table {
+            assert_eq!(number(value), wanted);
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use super::frame::{self, Column, Frame, GAP};
 use super::list;
-use super::source::{CHUNK, ColumnScan, Gaps, Kind, Role, Wanted, cell_error, gap_error, is_mark, label};
+use super::source::{CHUNK, ColumnScan, Gaps, Kind, Role, Row, Wanted, cell_error, gap_error, is_mark, label};
 use crate::error::{Error, Place, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a file has in a cell.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Cell<'a> {
+pub enum Cell<'a> {
     /// A finite number.
     Number(f64),
     /// Text, which may be a number, too.
@@ -18,10 +18,10 @@ pub(super) enum Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// A cell without a value.
-    pub(super) const GAP: Cell<'static> = Cell::Text("");
+    pub const GAP: Cell<'static> = Cell::Text("");
 
     /// A number as files have it: NaN stands for no value, and what is infinite is called by its name.
-    pub(super) fn of(value: f64) -> Self {
+    pub fn of(value: f64) -> Self {
         match value {
             value if value.is_nan() => Cell::GAP,
             f64::INFINITY => Cell::Text("inf"),
@@ -80,20 +80,15 @@ impl<'a> Rows<'a> {
         Rows { columns: wanted.iter().map(|wanted| Cells::new(wanted, header[wanted.column].clone())).collect(), count: 0 }
     }
 
-    /// Adds a row: `cell` has its cell of the wanted column of a number, `place` the place of one in a column of the file. A full frame goes to `each`.
+    /// Adds a row. A full frame goes to `each`.
     ///
     /// Errors at a cell that is not what is wanted of its column.
-    pub(super) fn push<'c>(
-        &mut self,
-        cell: impl Fn(usize) -> Cell<'c>,
-        place: impl Fn(usize) -> Place,
-        each: &mut dyn FnMut(Frame) -> Result<()>,
-    ) -> Result<()> {
-        if !self.columns.iter().enumerate().all(|(i, column)| column.keeps_row(cell(i))) {
+    pub(super) fn push(&mut self, row: Row<'_>, each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
+        if !self.columns.iter().enumerate().all(|(i, column)| column.keeps_row((row.cell)(i))) {
             return Ok(());
         }
         for (i, column) in self.columns.iter_mut().enumerate() {
-            column.push(cell(i)).map_err(|fault| fault.error(place(column.wanted.column), &column.name, column.wanted))?;
+            column.push((row.cell)(i)).map_err(|fault| fault.error((row.place)(column.wanted.column), &column.name, column.wanted))?;
         }
         self.count += 1;
         if self.count == CHUNK { self.hand_over(each) } else { Ok(()) }
@@ -138,16 +133,15 @@ impl Fault {
 impl<'a> Cells<'a> {
     fn new(wanted: &'a Wanted, name: String) -> Self {
         let mut cells = Cells { wanted, name, numbers: vec![], codes: vec![], words: vec![], number_of: HashMap::new() };
-        cells.begin();
+        cells.number_of.extend(cells.known_words().into_iter().flatten().cloned().zip(0..));
         cells
     }
 
-    /// Known words have their numbers from the start.
-    fn begin(&mut self) {
-        self.number_of.clear();
-        if let Kind::Among(words) | Kind::Known(words) = &self.wanted.kind {
-            self.words.clone_from(words);
-            self.number_of.extend(words.iter().cloned().zip(0..));
+    /// The words that are known, which have their numbers from the start.
+    fn known_words(&self) -> Option<&'a [String]> {
+        match &self.wanted.kind {
+            Kind::Among(words) | Kind::Known(words) => Some(words),
+            Kind::Numbers | Kind::Words | Kind::Labels => None,
         }
     }
 
@@ -218,11 +212,15 @@ impl<'a> Cells<'a> {
 
     /// The cells so far, as a column of a frame.
     fn take(&mut self) -> Column {
-        let cells = match self.wanted.kind {
-            Kind::Numbers => frame::Cells::Numbers(std::mem::take(&mut self.numbers)),
-            _ => frame::Cells::Words { of: std::mem::take(&mut self.codes), words: std::mem::take(&mut self.words) },
+        let of = std::mem::take(&mut self.codes);
+        let cells = match (&self.wanted.kind, self.known_words()) {
+            (Kind::Numbers, _) => frame::Cells::Numbers(std::mem::take(&mut self.numbers)),
+            (_, Some(known)) => frame::Cells::Words { of, words: known.to_vec() },
+            (_, None) => {
+                self.number_of.clear();
+                frame::Cells::Words { of, words: std::mem::take(&mut self.words) }
+            }
         };
-        self.begin();
         Column { name: self.name.clone(), cells }
     }
 }

@@ -1,7 +1,7 @@
 //! Which columns of a file are for what, and what they hold: told by the user, else by the file.
 
 use super::frame::{Cells, Column, Frame, GAP};
-use super::source::{ColumnScan, Gaps, Kind, Role, Scan, TableFile, Wanted, cell_error};
+use super::source::{ColumnScan, Gaps, Holds, Kind, Role, Scan, TableFile, Wanted, cell_error};
 use super::{Targets, list};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -257,28 +257,34 @@ fn check_names(file: &dyn TableFile, columns: &[usize]) -> Result<()> {
 /// What a feature is read as.
 fn feature_kind(file: &dyn TableFile, scan: &Scan, column: usize, told: Option<ColumnType>) -> Result<Kind> {
     let (name, of) = (&file.header()[column], &scan.columns[column]);
-    let words = if of.words == 0 { Kind::Labels } else { Kind::Words };
-    if of.numbers + of.words == 0 {
-        let what = format!("feature `{name}` has no value in any of the {} rows", scan.rows);
-        return Err(file.header_error(column, format!("{what}: leave it out with [data] features = {{ exclude = [\"{name}\"] }}")));
-    }
-    let Some((spot, word)) = &of.first_word else { return Ok(if told == Some(ColumnType::Category) { words } else { Kind::Numbers }) };
+    let leave_out = || format!("leave it out with [data] features = {{ exclude = [\"{name}\"] }}");
+    let Some((spot, word)) = &of.first_word else {
+        return match (of.holds(), told) {
+            (Holds::Nothing, _) => {
+                let what = format!("feature `{name}` has no value in any of the {} rows: {}", scan.rows, leave_out());
+                Err(file.header_error(column, what))
+            }
+            (_, Some(ColumnType::Category)) => Ok(Kind::Labels),
+            _ => Ok(Kind::Numbers),
+        };
+    };
     let refuse = |what: &str| Err(cell_error(file.place(*spot, column), Role::Feature, name, what));
-    match told {
-        Some(ColumnType::Category) => Ok(words),
-        Some(ColumnType::Number) => refuse(&format!("has `{word}`, which is not a number")),
-        None if word.parse::<f32>().is_ok() => refuse(&format!("has `{word}`, which is not a finite number")),
-        None if of.dates == of.words && of.numbers == 0 => Err(Error::at(
+    match (told, of.holds()) {
+        (Some(ColumnType::Category), _) => Ok(Kind::Words),
+        (Some(ColumnType::Number), _) => refuse(&format!("has `{word}`, which is not a number")),
+        _ if word.parse::<f32>().is_ok() => refuse(&format!("has `{word}`, which is not a finite number")),
+        (None, Holds::Dates) => Err(Error::at(
             file.place(*spot, column),
             format!(
                 "feature `{name}` holds dates or times (`{word}`), and a model takes numbers and words: make columns of them that say what matters \
-                 (year, month, day of the week, days since an event), or leave it out with [data] features = {{ exclude = [\"{name}\"] }}"
+                 (year, month, day of the week, days since an event), or {}",
+                leave_out()
             ),
         )),
-        None if of.numbers >= of.words => refuse(&format!(
+        (None, Holds::Mixture) => refuse(&format!(
             "has `{word}`, which is not a number as most others are (or set [data] types = {{ \"{name}\" = \"category\" }})"
         )),
-        None => Ok(Kind::Words),
+        (None, _) => Ok(Kind::Words),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is in a file of columns, and what of it will be in the way of learning.
 
 use super::frame::{Cells, Column, GAP};
-use super::source::{Gaps, Kind, Role, Scan, TableFile, Wanted};
+use super::source::{Gaps, Holds, Kind, Role, Scan, TableFile, Wanted};
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -81,12 +81,12 @@ fn fingerprint(columns: &[Column], row: usize) -> u64 {
 
 fn look(column: &Column, scan: &Scan, i: usize) -> ColumnInspection {
     let of = &scan.columns[i];
-    let kind = match () {
-        () if of.numbers + of.words == 0 => "empty",
-        () if of.words == 0 => "number",
-        () if of.dates == of.words && of.numbers == 0 => "date",
-        () if of.numbers >= of.words => "mixed",
-        () => "category",
+    let kind = match of.holds() {
+        Holds::Nothing => "empty",
+        Holds::Numbers => "number",
+        Holds::Dates => "date",
+        Holds::Mixture => "mixed",
+        Holds::Words => "category",
     };
     let mut counts: HashMap<u64, usize> = HashMap::new();
     let rows = column.cells.len();

@@ -36,6 +36,7 @@ mod synthetic;
 mod table;
 
 pub use self::arrays::ArraysFile;
+pub use self::cells::Cell;
 pub use self::columns::{ColumnType, Columns, Missing, Select, TableOptions, Task, read_columns};
 pub use self::csv::CsvFile;
 pub use self::frame::{Cells, Column, Frame, GAP};
@@ -45,7 +46,7 @@ pub use self::inspect::{ColumnInspection, Inspection, inspect};
 pub use self::parquet::ParquetFile;
 pub use self::prepare::{Categorical, Coding, Feature, Fit, Preprocessor, Target, TargetScaling, Value};
 pub use self::scale::{Scaler, Scaling};
-pub use self::source::{ColumnScan, Gaps, Kind, Role, Scan, TableFile, Wanted};
+pub use self::source::{ColumnScan, Gaps, Holds, Kind, Role, Row, Scan, TableFile, Wanted};
 pub use self::split::Split;
 pub use self::table::{Features, Table, Targets};
 

@@ -1,8 +1,7 @@
 //! Parquet files: flat columns of numbers, truth values, text and dates, read a part of a row group at a time.
 
-use super::cells::{Cell, Rows};
-use super::frame::Frame;
-use super::source::{Scan, TableFile, Wanted};
+use super::cells::Cell;
+use super::source::{Row, TableFile};
 use crate::error::{Error, Place, Result};
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type};
 use parquet::column::reader::ColumnReader;
@@ -116,36 +115,6 @@ impl ParquetFile {
         }
         file.check_names()?;
         Ok(file)
-    }
-
-    /// Calls `each` with every row's number from 0 and its cells of some columns.
-    fn rows(&self, columns: &[usize], mut each: impl for<'v> FnMut(u64, &'v dyn Fn(usize) -> &'v Value) -> Result<()>) -> Result<()> {
-        let failed = |e: ParquetError| damaged(&self.path, &e);
-        let mut row = 0;
-        for at in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(at).map_err(failed)?;
-            let mut readers = Vec::with_capacity(columns.len());
-            for &column in columns {
-                readers.push(group.get_column_reader(column).map_err(failed)?);
-            }
-            let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            while left > 0 {
-                let count = left.min(BATCH);
-                let mut cells = Vec::with_capacity(columns.len());
-                for (reader, &column) in readers.iter_mut().zip(columns) {
-                    cells.push(values(reader, self.types[column], count).map_err(failed)?);
-                }
-                (0..count).try_for_each(|i| {
-                    row += 1;
-                    each(row - 1, &|column| &cells[column][i])
-                })?;
-                left -= count;
-            }
-        }
-        match row {
-            0 => Err(Error::at(Place::file(&self.path), "the file has columns, but no rows: the data set is empty")),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -262,22 +231,34 @@ impl TableFile for ParquetFile {
         Place::at(&self.path, spot + 1, column as u64 + 1)
     }
 
-    fn scan(&mut self) -> Result<Scan> {
-        let all: Vec<usize> = (0..self.header.len()).collect();
-        let mut scan = Scan { rows: 0, columns: vec![Default::default(); all.len()] };
-        self.rows(&all, |row, value| {
-            scan.rows = row + 1;
-            scan.columns.iter_mut().enumerate().for_each(|(i, column)| value(i).cell().look(column, row));
-            Ok(())
-        })?;
-        Ok(scan)
-    }
-
-    fn read(&mut self, wanted: &[Wanted], each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
-        let columns: Vec<usize> = wanted.iter().map(|wanted| wanted.column).collect();
-        let mut rows = Rows::new(wanted, &self.header);
-        self.rows(&columns, |row, value| rows.push(|i| value(i).cell(), |column| self.place(row, column), each))?;
-        rows.finish(each)
+    fn rows(&mut self, columns: &[usize], each: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<()> {
+        let failed = |e: ParquetError| damaged(&self.path, &e);
+        let mut row = 0;
+        for at in 0..self.reader.num_row_groups() {
+            let group = self.reader.get_row_group(at).map_err(failed)?;
+            let mut readers = Vec::with_capacity(columns.len());
+            for &column in columns {
+                readers.push(group.get_column_reader(column).map_err(failed)?);
+            }
+            let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+            while left > 0 {
+                let count = left.min(BATCH);
+                let mut cells = Vec::with_capacity(columns.len());
+                for (reader, &column) in readers.iter_mut().zip(columns) {
+                    cells.push(values(reader, self.types[column], count).map_err(failed)?);
+                }
+                (0..count).try_for_each(|i| {
+                    let spot = row;
+                    row += 1;
+                    each(Row { spot, cell: &|column| cells[column][i].cell(), place: &|column| self.place(spot, column) })
+                })?;
+                left -= count;
+            }
+        }
+        match row {
+            0 => Err(Error::at(Place::file(&self.path), "the file has columns, but no rows: the data set is empty")),
+            _ => Ok(()),
+        }
     }
 }
 

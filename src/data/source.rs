@@ -1,5 +1,6 @@
 //! A file of columns, whatever its format: looked through once to see what the columns hold, and read a chunk of rows at a time.
 
+use super::cells::{Cell, Rows};
 use super::frame::{Frame, Stack};
 use super::list;
 use crate::error::{Error, Place, Result};
@@ -25,15 +26,34 @@ pub trait TableFile {
     /// The place of a cell; `spot` is where a scan says that its row is.
     fn place(&self, spot: u64, column: usize) -> Place;
 
+    /// Calls `each` with the cells of some columns, row by row.
+    ///
+    /// Errors when a row cannot be read, as `each` does, and when there are no rows.
+    fn rows(&mut self, columns: &[usize], each: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<()>;
+
     /// Looks through all rows: what each column holds.
     ///
-    /// Errors when a row cannot be read, and when there are no rows.
-    fn scan(&mut self) -> Result<Scan>;
+    /// Errors as [`TableFile::rows`] does.
+    fn scan(&mut self) -> Result<Scan> {
+        let all: Vec<usize> = (0..self.header().len()).collect();
+        let mut scan = Scan { rows: 0, columns: vec![Default::default(); all.len()] };
+        self.rows(&all, &mut |row| {
+            scan.rows += 1;
+            scan.columns.iter_mut().enumerate().for_each(|(i, column)| (row.cell)(i).look(column, row.spot));
+            Ok(())
+        })?;
+        Ok(scan)
+    }
 
     /// Reads columns, a chunk of rows at a time.
     ///
-    /// Errors when a row cannot be read, and at a cell that is not what is wanted of its column; as `each` does, and when there are no rows.
-    fn read(&mut self, wanted: &[Wanted], each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()>;
+    /// Errors as [`TableFile::rows`] does, and at a cell that is not what is wanted of its column.
+    fn read(&mut self, wanted: &[Wanted], each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
+        let columns: Vec<usize> = wanted.iter().map(|wanted| wanted.column).collect();
+        let mut rows = Rows::new(wanted, self.header());
+        self.rows(&columns, &mut |row| rows.push(row, each))?;
+        rows.finish(each)
+    }
 
     /// Reads columns, all rows of them.
     fn read_all(&mut self, wanted: &[Wanted]) -> Result<Frame> {
@@ -81,6 +101,22 @@ pub trait TableFile {
     /// An error in the header.
     fn header_error(&self, column: usize, message: String) -> Error {
         Error::at(self.header_place(Some(column)), message)
+    }
+}
+
+/// A row of a file.
+pub struct Row<'r> {
+    /// Where it is, for [`TableFile::place`].
+    pub spot: u64,
+    /// Its cell in the column of this number among those that are wanted.
+    pub cell: &'r dyn Fn(usize) -> Cell<'r>,
+    /// The place of its cell in this column of the file.
+    pub place: &'r dyn Fn(usize) -> Place,
+}
+
+impl std::fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Row").field("spot", &self.spot).finish_non_exhaustive()
     }
 }
 
@@ -146,10 +182,36 @@ impl ColumnScan {
         }
     }
 
+    /// What it holds, by its cells.
+    pub fn holds(&self) -> Holds {
+        match () {
+            () if self.numbers + self.words == 0 => Holds::Nothing,
+            () if self.words == 0 => Holds::Numbers,
+            () if self.numbers == 0 && self.dates == self.words => Holds::Dates,
+            () if self.numbers >= self.words => Holds::Mixture,
+            () => Holds::Words,
+        }
+    }
+
     /// Whether the numbers are few whole ones: classes rather than amounts.
     pub fn few_whole_numbers(&self) -> bool {
         self.whole && self.distinct.len() <= Self::MOST
     }
+}
+
+/// What a column holds, gaps apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// No value at all.
+    Nothing,
+    /// Numbers.
+    Numbers,
+    /// Words; numbers among them are some of them.
+    Words,
+    /// Dates or times of day.
+    Dates,
+    /// Numbers, and fewer words: mistakes rather than categories.
+    Mixture,
 }
 
 /// What a column is wanted for.

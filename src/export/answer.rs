@@ -1,7 +1,7 @@
 //! What a model's outputs mean: the class they stand for, its probability, numbers in the target's own units.
 
 use crate::data::{Preprocessor, Target, Value};
-use crate::formula::{Link, Takes};
+use crate::formula::{Link, Takes, class_of};
 use crate::loss::Loss;
 
 /// What becomes of the outputs of a row.
@@ -60,6 +60,26 @@ impl Answer {
         }
     }
 
+    /// What [`Answer::numbers`] are, in words.
+    pub(super) fn what(&self) -> &'static str {
+        match self {
+            Answer::Class { shares: Shares::None, .. } => "the score of each class",
+            Answer::Class { .. } => "the probability of each class",
+            Answer::Values { .. } => "the numbers that are predicted",
+        }
+    }
+
+    /// What [`Answer::numbers`] are called: the classes, or the targets, each with its deviation behind it where there is one.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Answer::Class { names, .. } => names.clone(),
+            Answer::Values { columns, deviations, .. } => {
+                let deviation = |name: &str| deviations.then(|| format!("{name}_std"));
+                columns.iter().flat_map(|value| std::iter::once(value.column.clone()).chain(deviation(&value.column))).collect()
+            }
+        }
+    }
+
     /// The probabilities of a row's outputs, or its numbers: what exports are compared by. Classes without probabilities have their outputs.
     pub fn numbers(&self, outputs: &[f32]) -> Vec<f64> {
         let wide = |p: &f32| f64::from(*p);
@@ -90,10 +110,9 @@ impl Answer {
 
     /// Which class the outputs of a row stand for; 0 where they are numbers.
     pub fn class(&self, outputs: &[f32]) -> usize {
-        match (self, outputs) {
-            (Answer::Values { .. }, _) => 0,
-            (_, [one]) => usize::from(*one > 0.0),
-            _ => (1..outputs.len()).fold(0, |best, j| if outputs[j] > outputs[best] { j } else { best }),
+        match self {
+            Answer::Values { .. } => 0,
+            Answer::Class { .. } => class_of(outputs),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn rust(trained: &Trained<'_>) -> Result<String> {
     let answer = Answer::of(trained.preprocess, trained.loss);
     let mut module = Module { statics: String::new(), count: 0 };
     let body = module.steps(&steps, "    ", trained.model.inputs());
-    let (names, answers) = answers(&answer);
+    let names = answer.what();
     let outputs = sample.answers.first().map_or(0, Vec::len);
     let mut out = format!(
         "//! The model `{}`, written by gradus {}: no dependencies, and a test of its own (`rustc --test`).\n//!\n\
@@ -28,7 +28,7 @@ pub(super) fn rust(trained: &Trained<'_>) -> Result<String> {
         env!("CARGO_PKG_VERSION"),
     );
     out += &columns(trained);
-    out += &answers;
+    out += &answers(&answer);
     out += &prepare(trained);
     let _ = write!(
         out,
@@ -61,24 +61,14 @@ fn columns(trained: &Trained<'_>) -> String {
     )
 }
 
-/// What is predicted, in words, and as a list.
-fn answers(answer: &Answer) -> (&'static str, String) {
-    let list = |what: &str, name: &str, names: Vec<String>| {
-        format!("/// {what}\npub static {name}: [&str; {}] = [{}];\n\n", names.len(), names.join(", "))
+/// What is predicted, as a list.
+fn answers(answer: &Answer) -> String {
+    let (what, name) = match answer {
+        Answer::Class { .. } => ("The classes.", "CLASSES"),
+        Answer::Values { .. } => ("What is predicted.", "TARGETS"),
     };
-    match answer {
-        Answer::Class { names, shares, .. } => {
-            let what = if *shares == Shares::None { "the score of each class" } else { "the probability of each class" };
-            (what, list("The classes.", "CLASSES", names.iter().map(|name| format!("{name:?}")).collect()))
-        }
-        Answer::Values { columns, deviations, .. } => {
-            let names = columns.iter().flat_map(|value| {
-                let deviation = deviations.then(|| format!("{:?}", format!("{}_std", value.column)));
-                std::iter::once(format!("{:?}", value.column)).chain(deviation)
-            });
-            ("the numbers that are predicted", list("What is predicted.", "TARGETS", names.collect()))
-        }
-    }
+    let names: Vec<String> = answer.names().iter().map(|name| format!("{name:?}")).collect();
+    format!("/// {what}\npub static {name}: [&str; {}] = [{}];\n\n", names.len(), names.join(", "))
 }
 
 fn prepare(trained: &Trained<'_>) -> String {
@@ -95,17 +85,13 @@ fn prepare(trained: &Trained<'_>) -> String {
                 writeln!(lines, "    x[{at}] = ({value} - {shift:?}) * {scale:?};")
             }
             Coding::OneHot { words, gaps } => {
-                let known: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
                 let unknown = if *gaps { format!("else {{ x[{at} + {}] = 1.0; }}", words.len()) } else { String::new() };
                 m += 1;
-                let find = format!("[{}].iter().position(|word: &&str| *word == words[{}])", known.join(", "), m - 1);
-                writeln!(lines, "    if let Some(word) = {find} {{ x[{at} + word] = 1.0; }} {unknown}")
+                writeln!(lines, "    if let Some(word) = {} {{ x[{at} + word] = 1.0; }} {unknown}", find(words, m - 1))
             }
             Coding::Embed { words, .. } => {
-                let known: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
                 m += 1;
-                let find = format!("[{}].iter().position(|word: &&str| *word == words[{}])", known.join(", "), m - 1);
-                writeln!(lines, "    x[{at}] = {find}.map_or(0.0, |word| (word + 1) as f32);")
+                writeln!(lines, "    x[{at}] = {}.map_or(0.0, |word| (word + 1) as f32);", find(words, m - 1))
             }
         };
         at += feature.coding.inputs();
@@ -114,6 +100,12 @@ fn prepare(trained: &Trained<'_>) -> String {
         "/// The inputs of the first layer.\nfn prepare(numbers: &[f32; {n}], words: &[&str; {m}]) -> [f32; {inputs}] {{\n    \
          let mut x = [0.0f32; {inputs}];\n{lines}    x\n}}\n\n"
     )
+}
+
+/// Where a word of the row is among known ones.
+fn find(known: &[String], word: usize) -> String {
+    let known: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
+    format!("[{}].iter().position(|word: &&str| *word == words[{word}])", known.join(", "))
 }
 
 /// The weights of the module, as they come up.

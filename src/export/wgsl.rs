@@ -6,7 +6,7 @@ use super::Trained;
 use super::answer::{Answer, Shares};
 use super::sample::Sample;
 use super::steps::{Dense, Step, steps};
-use crate::data::{Coding, Value};
+use crate::data::Coding;
 use crate::error::Result;
 use crate::expr::{Width, wgsl_functions};
 use crate::formula::Link;
@@ -29,11 +29,7 @@ pub(super) fn wgsl(trained: &Trained<'_>) -> Result<String> {
          largest error of some rows, relative to max(1, |answer|), which should be below 1e-5 (1e-4 on drivers with a coarse exp).\n{}",
         trained.name.escape_debug(),
         env!("CARGO_PKG_VERSION"),
-        match &answer {
-            Answer::Class { shares: Shares::None, .. } => "the score of each class",
-            Answer::Class { .. } => "the probability of each class",
-            Answer::Values { .. } => "the numbers that are predicted",
-        },
+        answer.what(),
         columns(trained, &answer)
     );
     out += &prepare(trained, n, m);
@@ -66,15 +62,8 @@ fn columns(trained: &Trained<'_>, answer: &Answer) -> String {
             }
         };
     }
-    let answers: Vec<String> = match answer {
-        Answer::Class { names, .. } => names.iter().map(|name| shown(name)).collect(),
-        Answer::Values { columns, deviations, .. } => {
-            let deviation = |value: &Value| deviations.then(|| shown(&format!("{}_std", value.column)));
-            columns.iter().flat_map(|value| std::iter::once(shown(&value.column)).chain(deviation(value))).collect()
-        }
-    };
-    for (i, name) in answers.iter().enumerate() {
-        let _ = writeln!(out, "// answer[{i}]: {name}");
+    for (i, name) in answer.names().iter().enumerate() {
+        let _ = writeln!(out, "// answer[{i}]: {}", shown(name));
     }
     out + "\n"
 }

@@ -1,7 +1,7 @@
 //! What metrics are counted from: hits of a classifier and errors of a regression, one record a row, which `tally` adds up; and the confusion of
 //! classes, counted by atomics of whole numbers, whose order does not matter.
 
-use crate::formula::Link;
+use crate::formula::{Link, class_of};
 use crate::kernel::{Args, Case, CaseData, Kernel, Params as _, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
 use crate::params;
@@ -61,14 +61,6 @@ params! {
         members: u32,
         /// What an output is put through: 0 nothing, 1 the sigmoid, 2 the exponential.
         link: u32,
-    }
-}
-
-/// The class that a row of outputs is taken for: the first of the largest, or whether the only one is above 0.
-fn class_of<T: Real>(z: &[T]) -> usize {
-    match z {
-        [z] => usize::from(*z > T::zero()),
-        z => (1..z.len()).fold(0, |best, j| if z[j] > z[best] { j } else { best }),
     }
 }
 

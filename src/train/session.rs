@@ -11,7 +11,7 @@ use crate::exec::{Executor, OpenDevice, Record, Recorded, Work};
 use crate::flow::{LayerFlow, NUMBERS};
 use crate::kernel::{Rate, Row, Step};
 use crate::loss::{Loss, Takes};
-use crate::metrics::{Confusion, Scores, Sums};
+use crate::metrics::{Confusion, Scores, Sums, spread};
 use crate::model::{Compiled, LayerBuffers, Look, Model, Weights};
 use crate::optim::Optimizer;
 use crate::plan::{Buf, Kind, ProgramId, Tensor, padded};
@@ -505,14 +505,3 @@ const REMEDY: &str = "lower the learning rate, clip the norm ([clip] norm = 1.0)
 /// Into how many parts an epoch is cut at most, so that its progress can be told, and the fewest steps of a part.
 const PARTS: usize = 20;
 const MIN_PART: usize = 64;
-
-/// `Σ ((t − mean)·unit)²` over the rows, each column about its own mean.
-fn spread(values: &[f32], width: usize, rows: &[u32], units: Option<&[f32]>) -> f64 {
-    let column = |k: usize| {
-        let cell = |&row: &u32| f64::from(values[row as usize * width + k]);
-        let mean = rows.iter().map(cell).sum::<f64>() / rows.len() as f64;
-        let unit = units.map_or(1.0, |units| f64::from(units[k]));
-        rows.iter().map(|row| ((cell(row) - mean) * unit).powi(2)).sum::<f64>()
-    };
-    (0..width).map(column).sum()
-}

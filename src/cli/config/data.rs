@@ -35,21 +35,13 @@ pub struct Data {
     pub class_weights: ClassWeights,
 }
 
-const TASKS: &[(&str, Task)] = &[("auto", Task::Auto), ("classification", Task::Classification), ("regression", Task::Regression)];
-const SCALES: &[(&str, Scaling)] = &[
-    ("none", Scaling::None),
-    ("standard", Scaling::Standard),
-    ("minmax", Scaling::MinMax),
-    ("robust", Scaling::Robust),
-    ("bytes", Scaling::Bytes),
-];
+/// The words of a config for the values of one of the library's types.
+fn words<T: Copy, const N: usize>(all: [T; N], name: fn(T) -> &'static str) -> [(&'static str, T); N] {
+    all.map(|value| (name(value), value))
+}
 
 const CATEGORICAL: &[(&str, Categorical)] = &[("one_hot", Categorical::OneHot)];
 const LATER_CATEGORICAL: &[&str] = &["embed"];
-const MISSING: &[(&str, Missing)] =
-    &[("error", Missing::Error), ("mean", Missing::Mean), ("median", Missing::Median), ("zero", Missing::Zero), ("drop", Missing::Drop)];
-const TARGET_SCALES: &[(&str, TargetScaling)] =
-    &[("none", TargetScaling::None), ("standard", TargetScaling::Standard), ("minmax", TargetScaling::MinMax)];
 const TYPES: &[(&str, ColumnType)] = &[("number", ColumnType::Number), ("category", ColumnType::Category)];
 
 pub(super) static KEYS: [Key; 16] = [
@@ -108,16 +100,16 @@ impl Data {
             }
         };
         let scale = match section.given("scale") {
-            true => section.word("scale", SCALES, &[])?,
+            true => section.word("scale", &words(Scaling::ALL, Scaling::name), &[])?,
             false if source.is_images() => Scaling::Bytes,
             false => Scaling::Standard,
         };
         let split = split(&section, source.has_test(), seed)?;
-        let task = section.word("task", TASKS, &[])?;
+        let task = section.word("task", &words(Task::ALL, Task::name), &[])?;
         let known = source.known_task();
         if task != Task::Auto && known != Task::Auto && task != known {
-            let wanted = write::word(TASKS, &known);
-            let message = format!("task must be {wanted} or \"auto\" for {} (got {})", source.shown(), write::word(TASKS, &task));
+            let wanted = write::text(known.name());
+            let message = format!("task must be {wanted} or \"auto\" for {} (got {})", source.shown(), write::text(task.name()));
             return Err(section.fault("task", format!("{message}: {}", section.hint("task"))));
         }
         let class_weights = class_weights(&section)?;
@@ -127,9 +119,9 @@ impl Data {
             scale,
             class_weights,
             categorical: section.word("categorical", CATEGORICAL, LATER_CATEGORICAL)?,
-            missing: section.word("missing", MISSING, &[])?,
+            missing: section.word("missing", &words(Missing::ALL, Missing::name), &[])?,
             types: types(&section)?,
-            target_scale: section.word("target_scale", TARGET_SCALES, &[])?,
+            target_scale: section.word("target_scale", &words(TargetScaling::ALL, TargetScaling::name), &[])?,
             source,
         };
         data.check_table(&section)?;
@@ -166,16 +158,16 @@ impl Data {
             ("stratify", self.split.stratify.to_string()),
         ];
         pairs.extend([
-            ("task", write::word(TASKS, &self.task)),
+            ("task", write::text(self.task.name())),
             ("split", write::inline(&split)),
-            ("scale", write::word(SCALES, &self.scale)),
+            ("scale", write::text(self.scale.name())),
             ("class_weights", shown(&self.class_weights)),
         ]);
         if matches!(self.source, Source::Table { .. }) {
             pairs.extend([
                 ("categorical", write::word(CATEGORICAL, &self.categorical)),
-                ("missing", write::word(MISSING, &self.missing)),
-                ("target_scale", write::word(TARGET_SCALES, &self.target_scale)),
+                ("missing", write::text(self.missing.name())),
+                ("target_scale", write::text(self.target_scale.name())),
             ]);
         }
         if !self.types.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::write;
 use crate::cli::progress::thousands;
-use crate::data::{ColumnScan, Scan, TableFile, open_table};
+use crate::data::{ColumnScan, Holds, Scan, TableFile, open_table};
 use crate::error::Result;
 use std::path::Path;
 
@@ -42,10 +42,10 @@ impl Look<'_> {
         let target = &self.scan.columns[self.target];
         let classes = target.words > 0 || target.few_whole_numbers();
         let rows = self.scan.rows;
-        let empty = self.features(|column| column.numbers + column.words == 0);
-        let dates = self.features(|column| column.numbers == 0 && column.words > 0 && column.dates == column.words);
-        let words = self.features(|column| column.words > 0 && column.dates < column.words);
-        let gaps = self.features(|column| column.numbers + column.words > 0 && column.words == 0 && column.gaps + column.marks > 0);
+        let empty = self.features(|column| column.holds() == Holds::Nothing);
+        let dates = self.features(|column| column.holds() == Holds::Dates);
+        let words = self.features(|column| column.holds() == Holds::Words);
+        let gaps = self.features(|column| column.holds() == Holds::Numbers && column.gaps + column.marks > 0);
         let out: Vec<usize> = [&empty[..], &dates].concat();
         let kept = self.scan.columns.len() - 1 - if leave_out { out.len() } else { 0 };
 

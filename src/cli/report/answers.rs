@@ -5,9 +5,10 @@ use super::super::progress::thousands;
 use super::super::run::Run;
 use super::HALF;
 use super::page::{Section, figure, figures, paragraph};
-use crate::data::{Dataset, Target, Targets};
+use crate::data::{Dataset, Targets};
 use crate::error::Result;
-use crate::importance::class_of;
+use crate::export::Answer;
+use crate::formula::class_of;
 use crate::plot::{Chart, Draw, Series, confusion_matrix, histogram, lines};
 use crate::rng::{Purpose, Rng};
 use crate::train::Training;
@@ -40,14 +41,16 @@ pub(super) fn section(run: &Run, data: &Prepared, training: &mut Training) -> Re
             section("Confusion", paragraph(&said) + &figure(&confusion_matrix(&format!("{set} set"), names, &counts)))
         }
         Targets::Values { of, names } => {
-            let loss = assemble::loss(&run.config, rows.table().targets());
-            // what is learnt are scaled numbers: they are shown in their own units. Of a loss with two outputs a target the first half are the means
-            let in_units = |x: f64, k: usize| match &run.preprocess.target {
-                Target::Values { columns } => x * f64::from(columns[k].unit) + f64::from(columns[k].shift),
-                Target::Classes { .. } => x,
-            };
-            let answer = |i: usize, k: usize| in_units(f64::from(loss.link().apply(outputs[i * width + k])), k);
-            let truth = |i: usize, k: usize| in_units(f64::from(of[rows.rows()[i] as usize * names.len() + k]), k);
+            let answer = Answer::of(&run.preprocess, &assemble::loss(&run.config, rows.table().targets()));
+            let answers: Vec<Vec<f64>> = outputs.chunks(width).map(|row| answer.numbers(row)).collect();
+            // a target's deviation stands behind it, where there is one
+            let each = answers[0].len() / names.len();
+            let answer = |i: usize, k: usize| answers[i][each * k];
+            // what is learnt are scaled numbers: they are shown in their own units
+            let mut truths: Vec<f32> =
+                rows.rows().iter().flat_map(|&row| &of[row as usize * names.len()..][..names.len()]).copied().collect();
+            run.preprocess.unscale(&mut truths);
+            let truth = |i: usize, k: usize| f64::from(truths[i * names.len() + k]);
             let mut shown = Rng::new(run.config.seed, Purpose::Importance, u64::MAX).permutation(rows.len());
             shown.truncate(POINTS);
             let mut svgs = Vec::new();

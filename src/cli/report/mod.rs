@@ -38,7 +38,7 @@ pub(super) fn report(args: &Report) -> Result<ExitCode> {
     let device = run.config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&run.config)?;
     let same = run.manifest["data"]["hash"].as_str() == Some(&data.hash);
-    let mut training = assemble::trained(&run, data.train.table())?.build_on(device.clone())?;
+    let mut training = assemble::trained(&run)?.build_on(device.clone())?;
     let path = write(&args.run, &run, same.then_some(&data), &mut training, &device)?;
     say(&format!("report: {}", path.display()));
     Ok(ExitCode::SUCCESS)

@@ -2,9 +2,9 @@
 
 use super::super::events::EVENTS;
 use super::super::plot::{columns, flow_series, numbers};
-use super::super::progress::thousands;
+use super::super::progress::{number, thousands};
 use super::super::run::Run;
-use super::page::{Section, beside, escape, facts, figures, number, paragraph, table, tiles, warning, wide_figure};
+use super::page::{Section, beside, escape, facts, figures, paragraph, table, tiles, warning, wide_figure};
 use super::{HALF, text};
 use crate::data::Target;
 use crate::error::{Error, Result};

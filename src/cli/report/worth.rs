@@ -1,9 +1,9 @@
 //! What a report says of the features: what each is worth to the model.
 
 use super::super::assemble::Prepared;
-use super::super::progress::thousands;
+use super::super::progress::{number, thousands};
 use super::super::run::Run;
-use super::page::{Section, figure, number, paragraph};
+use super::page::{Section, figure, paragraph};
 use crate::data::Feature;
 use crate::error::Result;
 use crate::importance::{Group, permutation};

@@ -7,9 +7,8 @@ mod safetensors;
 #[cfg(test)]
 mod tests;
 
-use super::cells::{Cell, Rows};
-use super::frame::Frame;
-use super::source::{CHUNK, Scan, TableFile, Wanted};
+use super::cells::Cell;
+use super::source::{CHUNK, Row, TableFile};
 use crate::error::{Error, Place, Result};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -187,33 +186,6 @@ impl ArraysFile {
         file.check_names()?;
         Ok(file)
     }
-
-    /// Calls `each` with every row's number from 0 and its cells of some columns.
-    fn rows(&mut self, columns: &[usize], mut each: impl FnMut(u64, &dyn Fn(usize) -> f64) -> Result<()>) -> Result<()> {
-        let places: Vec<(usize, usize)> = columns.iter().map(|&column| self.columns[column]).collect();
-        let used: Vec<bool> = (0..self.arrays.len()).map(|array| places.iter().any(|place| place.0 == array)).collect();
-        let widest = self.arrays.iter().map(|array| array.width() * array.element.size as u64).max().unwrap_or(1);
-        let step = (BLOCK / widest).clamp(1, CHUNK as u64);
-        for start in (0..self.rows).step_by(step as usize) {
-            let count = step.min(self.rows - start);
-            let mut blocks = Vec::with_capacity(used.len());
-            for (array, used) in self.arrays.iter().zip(&used) {
-                let count = if *used { count } else { 0 };
-                blocks.push(block(&mut *self.bytes, array, start, count).map_err(|e| Error::io(&self.path, e))?);
-            }
-            for row in 0..count as usize {
-                let cell = |i: usize| {
-                    let (at, column) = places[i];
-                    let (array, block) = (&self.arrays[at], &blocks[at]);
-                    let index = if array.by_columns { column * block.rows + row } else { row * array.width() as usize + column };
-                    let size = array.element.size;
-                    array.element.value(&block.bytes[index * size..(index + 1) * size])
-                };
-                each(start + row as u64, &cell)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Reads rows of an array.
@@ -231,6 +203,11 @@ fn block(from: &mut dyn Bytes, array: &Array, start: u64, count: u64) -> std::io
     Ok(Block { bytes, rows: count as usize })
 }
 
+/// A row's number from 1 stands for a line.
+fn place(path: &Path, spot: u64, column: usize) -> Place {
+    Place::at(path, spot + 1, column as u64 + 1)
+}
+
 impl TableFile for ArraysFile {
     fn path(&self) -> &Path {
         &self.path
@@ -241,25 +218,33 @@ impl TableFile for ArraysFile {
     }
 
     fn place(&self, spot: u64, column: usize) -> Place {
-        Place::at(&self.path, spot + 1, column as u64 + 1)
+        place(&self.path, spot, column)
     }
 
-    fn scan(&mut self) -> Result<Scan> {
-        let all: Vec<usize> = (0..self.header.len()).collect();
-        let mut scan = Scan { rows: self.rows, columns: vec![Default::default(); all.len()] };
-        self.rows(&all, |row, cell| {
-            scan.columns.iter_mut().enumerate().for_each(|(i, column)| Cell::of(cell(i)).look(column, row));
-            Ok(())
-        })?;
-        Ok(scan)
-    }
-
-    fn read(&mut self, wanted: &[Wanted], each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
-        let columns: Vec<usize> = wanted.iter().map(|wanted| wanted.column).collect();
-        let mut rows = Rows::new(wanted, &self.header);
-        let path = self.path.clone();
-        let place = |row: u64, column: usize| Place::at(&path, row + 1, column as u64 + 1);
-        self.rows(&columns, |row, cell| rows.push(|i| Cell::of(cell(i)), |column| place(row, column), each))?;
-        rows.finish(each)
+    fn rows(&mut self, columns: &[usize], each: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<()> {
+        let places: Vec<(usize, usize)> = columns.iter().map(|&column| self.columns[column]).collect();
+        let used: Vec<bool> = (0..self.arrays.len()).map(|array| places.iter().any(|place| place.0 == array)).collect();
+        let widest = self.arrays.iter().map(|array| array.width() * array.element.size as u64).max().unwrap_or(1);
+        let step = (BLOCK / widest).clamp(1, CHUNK as u64);
+        for start in (0..self.rows).step_by(step as usize) {
+            let count = step.min(self.rows - start);
+            let mut blocks = Vec::with_capacity(used.len());
+            for (array, used) in self.arrays.iter().zip(&used) {
+                let count = if *used { count } else { 0 };
+                blocks.push(block(&mut *self.bytes, array, start, count).map_err(|e| Error::io(&self.path, e))?);
+            }
+            for row in 0..count as usize {
+                let cell = |i: usize| {
+                    let (at, column) = places[i];
+                    let (array, block) = (&self.arrays[at], &blocks[at]);
+                    let index = if array.by_columns { column * block.rows + row } else { row * array.width() as usize + column };
+                    let size = array.element.size;
+                    Cell::of(array.element.value(&block.bytes[index * size..(index + 1) * size]))
+                };
+                let spot = start + row as u64;
+                each(Row { spot, cell: &cell, place: &|column| place(&self.path, spot, column) })?;
+            }
+        }
+        Ok(())
     }
 }

@@ -3,9 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::cells::{Cell, Rows};
-use super::frame::Frame;
-use super::source::{Scan, TableFile, Wanted};
+use super::cells::Cell;
+use super::source::{Row, TableFile};
 use crate::error::{Error, Place, Result};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use std::fs::File;
@@ -70,33 +69,6 @@ impl CsvFile {
         if self.header.iter().all(|name| name.parse::<f32>().is_ok()) && !counted(0) && !counted(1) {
             let place = Place::line(&self.path, self.header_line);
             return Err(Error::at(place, "the first line holds only numbers: begin the file with a line of the columns' names"));
-        }
-        Ok(())
-    }
-
-    /// Calls `each` with every row and where it begins.
-    fn rows(&mut self, mut each: impl FnMut(&Self, &StringRecord, u64) -> Result<()>) -> Result<()> {
-        let mut reader = match self.rest.take() {
-            Some(reader) => reader,
-            None if self.path.as_os_str() == STDIN => {
-                return Err(Error::input("the standard input can be read only once: give a file"));
-            }
-            None => CsvFile::open(&self.path, Some(self.delimiter))?.rest.expect("a file that was just opened"),
-        };
-        let (mut row, mut last, mut count, mut open) = (StringRecord::new(), 0, 0u64, false);
-        while reader.read_record(&mut row).map_err(|e| self.unreadable(&e))? {
-            let spot = row.position().map_or(0, csv::Position::byte);
-            if row.len() != self.header.len() {
-                return Err(self.ragged(&row, spot));
-            }
-            each(self, &row, spot)?;
-            (last, count, open) = (spot, count + 1, row.iter().any(|field| field.contains(['\r', '\n'])));
-        }
-        if open {
-            self.check_quotes(last)?;
-        }
-        if count == 0 {
-            return Err(Error::at(Place::file(&self.path), "the file has a header, but no rows: the data set is empty"));
         }
         Ok(())
     }
@@ -173,20 +145,30 @@ impl TableFile for CsvFile {
         Place::at(&self.path, self.line(spot), column as u64 + 1)
     }
 
-    fn scan(&mut self) -> Result<Scan> {
-        let mut scan = Scan { rows: 0, columns: vec![Default::default(); self.header.len()] };
-        self.rows(|_, row, spot| {
-            scan.rows += 1;
-            row.iter().zip(&mut scan.columns).for_each(|(cell, column)| Cell::Text(cell).look(column, spot));
-            Ok(())
-        })?;
-        Ok(scan)
-    }
-
-    fn read(&mut self, wanted: &[Wanted], each: &mut dyn FnMut(Frame) -> Result<()>) -> Result<()> {
-        let mut rows = Rows::new(wanted, &self.header);
-        self.rows(|file, row, spot| rows.push(|i| Cell::Text(&row[wanted[i].column]), |column| file.place(spot, column), each))?;
-        rows.finish(each)
+    fn rows(&mut self, columns: &[usize], each: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<()> {
+        let mut reader = match self.rest.take() {
+            Some(reader) => reader,
+            None if self.path.as_os_str() == STDIN => {
+                return Err(Error::input("the standard input can be read only once: give a file"));
+            }
+            None => CsvFile::open(&self.path, Some(self.delimiter))?.rest.expect("a file that was just opened"),
+        };
+        // the last row is kept: it may hold an open quote
+        let (mut row, mut next, mut last) = (StringRecord::new(), StringRecord::new(), None);
+        while reader.read_record(&mut next).map_err(|e| self.unreadable(&e))? {
+            std::mem::swap(&mut row, &mut next);
+            let spot = row.position().map_or(0, csv::Position::byte);
+            if row.len() != self.header.len() {
+                return Err(self.ragged(&row, spot));
+            }
+            each(Row { spot, cell: &|i| Cell::Text(&row[columns[i]]), place: &|column| self.place(spot, column) })?;
+            last = Some(spot);
+        }
+        match last {
+            Some(spot) if row.iter().any(|field| field.contains(['\r', '\n'])) => self.check_quotes(spot),
+            Some(_) => Ok(()),
+            None => Err(Error::at(Place::file(&self.path), "the file has a header, but no rows: the data set is empty")),
+        }
     }
 }
 

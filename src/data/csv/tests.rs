@@ -1,7 +1,7 @@
 //! What is read from text, and what is refused, where and why.
 
 use super::*;
-use crate::data::source::CHUNK;
+use crate::data::source::{CHUNK, Wanted};
 use crate::data::{
     ColumnType, Features, Fit, Missing, Preprocessor, Select, Table, TableOptions, Target, Targets, Task, open_table, read_columns,
     read_table,

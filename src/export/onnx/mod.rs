@@ -26,13 +26,8 @@ pub(super) fn onnx(trained: &Trained<'_>) -> Result<Vec<u8>> {
     graph.answers(&answer, x, trained.model.outputs());
     graph.graph.name = Some(trained.name.to_string());
     let mut metadata = vec![entry("columns", &trained.preprocess.features.iter().map(|f| f.column.clone()).collect::<Vec<_>>())];
-    metadata.push(match &answer {
-        Answer::Class { names, .. } => entry("classes", names),
-        Answer::Values { columns, deviations, .. } => {
-            let with = |name: &String| if *deviations { vec![name.clone(), format!("{name}_std")] } else { vec![name.clone()] };
-            entry("outputs", &columns.iter().flat_map(|value| with(&value.column)).collect::<Vec<_>>())
-        }
-    });
+    let outputs = if let Answer::Class { .. } = answer { "classes" } else { "outputs" };
+    metadata.push(entry(outputs, &answer.names()));
     let set = |domain: &str, version| proto::OperatorSet { domain: Some(domain.into()), version: Some(version) };
     let mut opset_import = vec![set("", 17)];
     if trained.preprocess.features.iter().any(|f| !matches!(f.coding, Coding::Number { .. })) {
