@@ -88,7 +88,20 @@ mod tests {
         let (arena4, weight4, bias4, has_bias) = (outputs * inputs4 + outputs4, 0, outputs * inputs4, 1);
         let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias, kind: 0 };
         let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4, kind: 0 };
-        let gradient = DenseGradient { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias, parts: 1, part_rows: rows, slice4: 0 };
+        let gradient = DenseGradient {
+            rows,
+            inputs4,
+            outputs,
+            outputs4,
+            members,
+            arena4,
+            weight4,
+            bias4,
+            has_bias,
+            parts: 1,
+            part_rows: rows,
+            slice4: 0,
+        };
         [("dense_forward", forward.words()), ("dense_delta", delta.words()), ("dense_gradient", gradient.words())].map(|(name, words)| {
             let entry = choose(named(name).unwrap(), &words, adapter).entry;
             entry.strip_prefix(name).unwrap().trim_start_matches('_')
