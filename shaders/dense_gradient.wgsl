@@ -1,13 +1,14 @@
 // ∂C/∂W[m, n, k] = Σᵣ δ[m, r, n] · x[m, r, k]   and   ∂C/∂b[m, n] = Σᵣ δ[m, r, n]        δ [members, rows, out], x [members, rows, in]
 // Two rows an iteration: a batch of 65,536 stays under the limit of loops. The bias gradient rides along in the first column.
 struct DenseGradient {
-    rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
+    rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32, half: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: DenseGradient;
 @group(0) @binding(2) var<storage, read> delta: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> grads: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> scaling: array<vec4<f32>>;
 
 fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     if row < p.outputs && group < p.inputs4 { grads[member * p.arena4 + p.weight4 + row * p.inputs4 + group] = sum; }

@@ -2,13 +2,15 @@
 
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::cases::{self, Dense, Inputs};
+use crate::kernels::finish::scale_of;
 use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
 
 params! {
-    /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients.
+    /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients; where operands are rounded, the scale of
+    /// the loss `[members, 4]`, see [`Finish`](crate::kernels::finish::Finish).
     DenseGradient {
         /// Rows of a full batch.
         rows: u32,
@@ -28,6 +30,8 @@ params! {
         bias4: u32,
         /// 0 for a layer without bias.
         has_bias: u32,
+        /// Whether the operands are rounded to `f16`: 1 or 0.
+        half: u32,
     }
 }
 
@@ -41,6 +45,9 @@ impl Kernel for DenseGradient {
         Variant { entry: "dense_gradient_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_gradient_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
         Variant { entry: "dense_gradient_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
+        Variant { entry: "dense_gradient_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
+        Variant { entry: "dense_gradient_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
+        Variant { entry: "dense_gradient_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
     ];
 
     fn wgsl() -> String {
@@ -48,7 +55,7 @@ impl Kernel for DenseGradient {
     }
 
     fn wgsl_of(variants: &[Variant]) -> String {
-        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true };
+        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true, scaled: true };
         template::dense(Self::NAME, include_str!("../../shaders/dense_gradient.wgsl"), variants, operands)
     }
 
@@ -64,15 +71,22 @@ impl Kernel for DenseGradient {
         2 * self.grid().iter().map(|&n| u64::from(n)).product::<u64>() * u64::from(self.rows)
     }
 
+    fn half(&self) -> bool {
+        self.half != 0
+    }
+
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (delta, x, mut grads) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        let scaling = (self.half != 0).then(|| args.real(3));
+        let scaling = scaling.as_deref();
         let rows = self.rows as usize;
         over_members(&mut grads, self.members, 4 * self.arena4 as usize, self.flops(), |member, arena| {
             let delta = &delta[member * rows * stride..][..step.rows * stride];
             let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);
             let gradient = &mut arena[4 * self.weight4 as usize..][..outputs * inputs];
-            T::product(Matrix::new(delta, [step.rows, outputs], stride).t(), x, gradient, inputs, &|_, _| {});
+            let delta_t = Matrix::new(delta, [step.rows, outputs], stride).t();
+            T::product_in(scale_of(scaling, member), delta_t, x, gradient, inputs, &|_, _| {});
             if self.has_bias != 0 {
                 let bias = &mut arena[4 * self.bias4 as usize..][..stride];
                 bias.fill(T::zero());
@@ -83,31 +97,35 @@ impl Kernel for DenseGradient {
         });
     }
 
-    fn cases() -> Vec<Case> {
-        let mut all = Vec::new();
-        for (i, dense) in Dense::shapes().into_iter().enumerate() {
-            let mut inputs = Inputs::new(200 + i);
-            let gradient = DenseGradient {
-                rows: dense.rows as u32,
-                inputs4: dense.inputs.div_ceil(4) as u32,
-                outputs: dense.outputs as u32,
-                outputs4: dense.outputs.div_ceil(4) as u32,
-                members: dense.members as u32,
-                arena4: dense.arena() as u32 / 4,
-                weight4: dense.weight() as u32 / 4,
-                bias4: dense.bias() as u32 / 4,
-                has_bias: u32::from(i % 3 != 2),
-            };
-            let rows = dense.members * dense.rows;
-            all.push(
-                cases::case(&gradient, dense.name(), dense.members, &[dense.rows, dense.live, dense.rows])
-                    .arg("delta", inputs.rows(rows, dense.outputs))
-                    .arg("x", inputs.rows(rows, dense.inputs))
-                    .arg("grads", cases::poison(dense.members * dense.arena()))
-                    .within(Tolerance::ulp(16.0, 1e-7))
-                    .dot(dense.rows, &gradient),
-            );
-        }
-        all
+    fn trial(half: bool) -> Option<Case> {
+        Some(case_of(0, Dense::TRIAL, half))
     }
+
+    fn cases() -> Vec<Case> {
+        Dense::cases(|i, dense, half| case_of(200 + i, dense, half))
+    }
+}
+
+fn case_of(seed: usize, dense: Dense, half: bool) -> Case {
+    let mut inputs = Inputs::new(seed);
+    let gradient = DenseGradient {
+        rows: dense.rows as u32,
+        inputs4: dense.inputs.div_ceil(4) as u32,
+        outputs: dense.outputs as u32,
+        outputs4: dense.outputs.div_ceil(4) as u32,
+        members: dense.members as u32,
+        arena4: dense.arena() as u32 / 4,
+        weight4: dense.weight() as u32 / 4,
+        bias4: dense.bias() as u32 / 4,
+        has_bias: u32::from(seed % 3 != 1),
+        half: half.into(),
+    };
+    let rows = dense.members * dense.rows;
+    let case = cases::case(&gradient, dense.name(half), dense.members, &[dense.rows, dense.live, dense.rows])
+        .arg("delta", dense.operand(inputs.rows(rows, dense.outputs), dense.outputs, half))
+        .arg("x", inputs.rows(rows, dense.inputs))
+        .arg("grads", cases::poison(dense.members * dense.arena()))
+        .within(Tolerance::ulp(16.0, 1e-7))
+        .dot(dense.rows, &gradient);
+    if half { case.arg("scaling", cases::scaling(dense.members)) } else { case }
 }
