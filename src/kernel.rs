@@ -540,6 +540,12 @@ impl KernelInfo {
         }
     }
 
+    /// The same kernel with other WGSL: for tests of what finds out that it is wrong.
+    #[cfg(test)]
+    pub(crate) const fn doctored(self, wgsl_of: fn(&[Variant]) -> String) -> Self {
+        KernelInfo { wgsl_of, ..self }
+    }
+
     /// The whole module: the kernel's own text, the formulas that it has a place for, the common part. (Appended, so that line
     /// numbers in messages are the file's.)
     pub fn wgsl(&self, formulas: &Formulas) -> String {

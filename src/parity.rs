@@ -2,9 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{Executor, OpenDevice, cpu::Cpu};
-use crate::formula::Formulas;
-use crate::kernel::{Case, CaseData, CaseStep, Family, KernelInfo, Row, Step, Variant};
+use crate::kernel::{Case, CaseData, CaseStep, KernelInfo, Row, Step, Variant};
 use crate::plan::{Buf, Builder, Kind, Plan, ProgramId};
+
+mod trial;
+
+pub(crate) use trial::{Wrong, try_variants};
 
 /// Words after the end of each buffer that no kernel may touch.
 const GUARD: usize = 64;
@@ -72,23 +75,6 @@ fn check_cases(kernel: &'static KernelInfo, cases: Vec<Case>, device: &OpenDevic
         }
     }
     Ok(outcome)
-}
-
-/// Tries a variant on a device with the formulas of a plan: the first result that is too far from the twin in `f64`, if any. The pipeline is the
-/// one that the plan uses, so that no shader is compiled for the trial alone.
-pub(crate) fn try_variant(
-    kernel: &'static KernelInfo,
-    variant: &'static Variant,
-    formulas: &Formulas,
-    device: &OpenDevice,
-) -> Result<Option<Mismatch>> {
-    let Some(case) = (kernel.trial)(matches!(variant.family, Family::SharedHalf(_))) else { return Ok(None) };
-    let case = Case { formulas: formulas.clone(), ..case };
-    let (truth, bounds) = truth_of(kernel, &case)?;
-    let mut outcome = Outcome { kernel: kernel.name, ..Outcome::default() };
-    // what the run may use of the device's memory is no bound for a trial, which is gone before it
-    check_case(kernel, &case, variant, &truth, bounds.as_deref(), &device.clone().with_memory(u64::MAX), &mut outcome)?;
-    Ok(outcome.mismatch)
 }
 
 /// Formulas of a user's own on a device, against their twins.

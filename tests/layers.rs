@@ -48,7 +48,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec", "parallel"], crates: &["num_traits"] },
     Layer { module: "exec::gpu", may_use: &["kernel", "plan", "formula", "exec"], crates: &["bytemuck", "futures_intrusive", "pollster", "rayon", "wgpu"] },
     // compares the twins with a device: it knows the executors, and of the kernels only the table
-    Layer { module: "parity", may_use: &["kernel", "plan", "formula", "kernels", "exec", "exec::cpu"], crates: &[] },
+    Layer { module: "parity", may_use: &["kernel", "plan", "formula", "kernels", "exec", "exec::cpu", "exec::gpu", "precision"], crates: &[] },
     Layer { module: "plot", may_use: &[], crates: &["plotters"] },
     // another program's format
     Layer { module: "tensorboard", may_use: &[], crates: &["crc", "prost"] },

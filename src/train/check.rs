@@ -1,13 +1,10 @@
-//! Before anything is trained with them: formulas of the user's own, their slopes against finite differences and the device against the twin; and
-//! variants of kernels that rest on optional features, on the device at hand.
+//! Formulas of the user's own, before they are trained with: their slopes against finite differences, and the device against the twin.
 
 use crate::error::{Error, Result};
 use crate::exec::OpenDevice;
-use crate::kernel::Family;
 use crate::loss::Loss;
 use crate::model::Model;
-use crate::parity::{check_formula, try_variant};
-use crate::plan::Plan;
+use crate::parity::check_formula;
 
 /// The numbers at which slopes are compared with differences: ordinary ones, away from those that people like to put kinks at.
 const POINTS: [f64; 12] = [-6.83, -3.17, -1.61, -0.87, -0.43, -0.13, 0.19, 0.37, 0.73, 1.43, 2.79, 5.57];
@@ -16,42 +13,6 @@ const STEP: f64 = 1e-5;
 const ALLOWED: f64 = 1e-5;
 /// What is steeper within that distance is a jump.
 const JUMP: f64 = 1e4;
-
-/// A variant of a kernel that a device got wrong when it was tried, and is not used there.
-#[derive(Debug, Clone)]
-pub(super) struct Wrong {
-    /// Its entry point.
-    pub(super) entry: &'static str,
-    /// What was wrong.
-    pub(super) what: String,
-}
-
-/// Tries the variants that a device would run for a plan and that rest on optional features of adapters, each once a device. What it gets wrong is
-/// not used: another variant takes its place, and it is told. An error where none can: products of halves have no other family.
-pub(super) fn variants(device: &OpenDevice, plan: &Plan) -> Result<Vec<Wrong>> {
-    let mut all = Vec::new();
-    // what takes the place of a variant may have to be tried, too
-    while let Some((kernel, variant)) = device.untried(plan).first().copied() {
-        let what = match try_variant(kernel, variant, &plan.formulas, device) {
-            Ok(None) => {
-                device.tried(variant, true);
-                continue;
-            }
-            Ok(Some(mismatch)) => mismatch.to_string(),
-            Err(Error::Device(refusal)) => refusal,
-            Err(error) => return Err(error),
-        };
-        if let Family::SharedHalf(_) = variant.family {
-            return Err(Error::Device(format!(
-                "{} gets products of f16 wrong ({what}): use precision = \"full\", a newer driver, or --device cpu",
-                device.info()
-            )));
-        }
-        device.tried(variant, false);
-        all.push(Wrong { entry: variant.entry, what });
-    }
-    Ok(all)
-}
 
 /// Errors when the slope of a loss or an activation of the user's own is not that of its value, or when the device makes something else of them
 /// than their twins; the message says where and by how much.

@@ -3,7 +3,7 @@
 use super::beats::{Beat, beats};
 use super::report::StartTimes;
 use super::stream::{self, Stream};
-use super::{check, placement, weights};
+use super::{placement, weights};
 use crate::clip::Clip;
 use crate::data::{Dataset, Table, Targets};
 use crate::error::Result;
@@ -14,6 +14,7 @@ use crate::loss::{Loss, Takes};
 use crate::metrics::{Confusion, Scores, Sums};
 use crate::model::{Compiled, LayerBuffers, Look, Model, Weights};
 use crate::optim::Optimizer;
+use crate::parity::{Wrong, try_variants};
 use crate::plan::{Buf, Kind, ProgramId, Tensor, padded};
 use crate::precision::{LossScale, Precision};
 use crate::rng::{Purpose, Rng};
@@ -62,7 +63,7 @@ pub(crate) struct Session {
     /// What went before the first step was done.
     pub(crate) start: StartTimes,
     /// Variants that the device got wrong when they were tried for this session.
-    pub(super) wrong: Vec<check::Wrong>,
+    pub(super) wrong: Vec<Wrong>,
 }
 
 /// What an epoch left in the log, for each step and member.
@@ -96,7 +97,7 @@ impl Session {
         let began = Instant::now();
         let compiled = placement::compile(device, setup, table, longest)?;
         let planned = Instant::now();
-        let wrong = check::variants(device, &compiled.plan)?;
+        let wrong = try_variants(device, &compiled.plan)?;
         let mut executor = device.executor(compiled.plan.clone())?;
         let ready = Instant::now();
         let start = StartTimes {

@@ -1,14 +1,13 @@
 //! Training: the loop over epochs, and what can be asked of a model on a device.
 
 use super::beats::{Beat, beats};
-use super::check::{self, Wrong};
 use super::early_stop::{Monitor, Stop};
 use super::ledger::Ledger;
 use super::now::WeightsNow;
 use super::report::{Event, Report};
 use super::session::{Session, Setup};
 use super::trainer::{Looks, Member, OnNonFinite, Timing, Trainer};
-use super::weights;
+use super::{check, weights};
 use crate::clip::Clip;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -19,6 +18,7 @@ use crate::kernel::{Part, Row, Step};
 use crate::loss::Loss;
 use crate::metrics::Scores;
 use crate::model::{Compiled, Model};
+use crate::parity::Wrong;
 use crate::plan::ProgramId;
 use crate::precision::Precision;
 use crate::profile::Profile;
