@@ -41,7 +41,7 @@ fn digits_are_learned_as_well_as_in_full_precision() {
         let accuracy = |precision| {
             let trainer = Trainer::new(Model::input(64).dense(32).relu().dense(10), Loss::cross_entropy()).precision(precision).seed(3);
             let mut training = trainer.build_on(device.clone()).unwrap();
-            let report = training.fit(&train, &valid, Stop::after(12)).unwrap();
+            let report = training.fit(&train, &valid, Stop::after(40)).unwrap();
             report.first().epochs.last().unwrap().valid.as_ref().unwrap().get("accuracy").unwrap()
         };
         let (full, mixed) = (accuracy(Precision::Full), accuracy(Precision::Mixed));

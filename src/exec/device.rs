@@ -240,6 +240,7 @@ impl OpenDevice {
 
     /// The variants that this device chooses for a plan's dispatches and that must be tried on it before: they rest on a feature that drivers may get
     /// wrong, and have not passed a trial on this device yet. None on the CPU path.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
     pub(crate) fn untried(&self, plan: &Plan) -> Vec<(&'static KernelInfo, &'static Variant)> {
         match &self.how {
             How::Cpu(_) => Vec::new(),
@@ -259,6 +260,7 @@ impl OpenDevice {
     }
 
     /// Remembers how a variant's trial on this device ended. One that failed is not chosen again.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
     pub(crate) fn tried(&self, variant: &'static Variant, passed: bool) {
         match &self.how {
             How::Cpu(_) => {}
@@ -268,6 +270,7 @@ impl OpenDevice {
     }
 
     /// An error where the device can't train in a precision. The CPU path can in any.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
     pub fn check_precision(&self, precision: Precision) -> Result<()> {
         match &self.how {
             #[cfg(feature = "gpu")]

@@ -94,7 +94,7 @@ mod tests {
         let mut builder = Builder::new(1, 1);
         let args = [("x", 256), ("params", 2048), ("a", 256)].map(|(name, len)| builder.buffer(name, Kind::F32, len));
         builder.program("forward");
-        builder.dispatch_words(kernel, layer.words(), &args, "layer".into());
+        builder.dispatch_words(kernel, layer.words(), &args, "layer");
         builder.finish().unwrap()
     }
 
