@@ -66,7 +66,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("{:26} {:22} {:>10} {:>9} {:>8} {:>8}  of", "job", "variant", "µs", "GFLOP/s", "GB/s", "share");
     }
     for job in &jobs {
-        for variant in device.variants(job.single.kernel) {
+        for variant in device.variants(job.single.kernel, &job.single.words) {
             // the CPU path has one twin for all
             let entry = if device.info().kind == DeviceType::Cpu { job.single.kernel.name } else { variant.entry };
             let single = Single { variant: Some(variant), ..job.single.clone() };
@@ -110,11 +110,11 @@ fn jobs(rows: u32) -> Result<Vec<Job>> {
         let (i, o) = (4 * inputs4 as usize, 4 * outputs4 as usize);
         let (weight, arena) = (o * i, o * i + o.next_multiple_of(64));
         let (arena4, bias4, members) = (arena as u32 / 4, weight as u32 / 4, 1);
-        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1, kind: 1 };
+        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1, kind: 1, half: 0 };
         let shape = format!("{inputs}x{outputs}");
         let (x, a, weights) = (batch * i, batch * o, weight + o);
         add(format!("dense_forward {shape}"), DenseForward::NAME, forward.words(), vec![x, arena, a], x + weights + a)?;
-        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, kind: 1 };
+        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, kind: 1, half: 0 };
         add(format!("dense_delta {shape}"), DenseDelta::NAME, delta.words(), vec![a, arena, x, x], a + weight + 2 * x)?;
         let whole = DenseGradient {
             rows,
@@ -129,6 +129,7 @@ fn jobs(rows: u32) -> Result<Vec<Job>> {
             parts: 1,
             part_rows: rows,
             slice4: 0,
+            half: 0,
         };
         add(format!("dense_gradient {shape}"), DenseGradient::NAME, whole.words(), vec![a, x, arena], a + x + weights)?;
     }

@@ -1,7 +1,7 @@
 // g[m, r, k] = ( Σₙ δ[m, r, n] · W[m, n, k] ) · σ'(z[m, r, k]), the slope taken from a or z        δ [members, rows, out], W [members, out, in]
 // Rows are padded with zeros to groups of four: δ's zeros make the columns beyond `outputs` harmless.
 struct DenseDelta {
-    rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, kind: u32,
+    rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, kind: u32, half: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: DenseDelta;
@@ -9,6 +9,7 @@ struct DenseDelta {
 @group(0) @binding(3) var<storage, read> params: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> source: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> g: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> scaling: array<vec4<f32>>;
 
 fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     if row >= live || group >= p.inputs4 { return; }

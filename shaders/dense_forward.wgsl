@@ -4,7 +4,7 @@
 // dense_shared.wgsl or dense_subgroup.wgsl.
 struct DenseForward {
     rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
-    kind: u32,
+    kind: u32, half: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: DenseForward;

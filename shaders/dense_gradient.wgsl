@@ -3,13 +3,14 @@
 // Two rows an iteration: a batch of 65,536 stays under the limit of loops. The bias gradient rides along in the first column.
 struct DenseGradient {
     rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
-    parts: u32, part_rows: u32, slice4: u32,
+    parts: u32, part_rows: u32, slice4: u32, half: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: DenseGradient;
 @group(0) @binding(2) var<storage, read> delta: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> grads: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> scaling: array<vec4<f32>>;
 
 // The first row of the part in δ and x, and where its slice begins.
 var<private> first: u32;

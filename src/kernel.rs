@@ -1,6 +1,7 @@
 //! What a kernel is: a WGSL entry point and its Rust twin, the step they both read, and cases for parity.
 
 use crate::formula::{Formulas, PointLoss, Pointwise, Uses};
+use crate::matmul::half::{round_wide, with_halves};
 use crate::matmul::{self, Finish, Matrix};
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder as _, linalg::general_mat_mul};
 use std::cell::{Cell, Ref, RefCell, RefMut};
@@ -23,6 +24,30 @@ pub trait Real: num_traits::Float + std::ops::AddAssign + std::ops::MulAssign + 
     fn lose(formula: &dyn PointLoss, p: &[Self], t: &[Self], scale: Self, g: &mut [Self]) -> Self;
     /// `C = A·B`, then `finish` on every row of C, whose rows lie `stride` apart: by [`matmul::product`] in `f32`, by ndarray in `f64`.
     fn product(a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], stride: usize, finish: Finish<'_, Self>);
+    /// `C = (f16(up·A)·f16(B))·down`, scale = `[up, down]`, then `finish`: the product of operands that are rounded to `f16`, of which the left one is
+    /// scaled before.
+    fn product_of_halves(
+        scale: [Self; 2],
+        a: Matrix<'_, Self>,
+        b: Matrix<'_, Self>,
+        c: &mut [Self],
+        stride: usize,
+        finish: Finish<'_, Self>,
+    );
+    /// One or the other: that of halves where there is a scale.
+    fn product_in(
+        halves: Option<[Self; 2]>,
+        a: Matrix<'_, Self>,
+        b: Matrix<'_, Self>,
+        c: &mut [Self],
+        stride: usize,
+        finish: Finish<'_, Self>,
+    ) {
+        match halves {
+            None => Self::product(a, b, c, stride, finish),
+            Some(scale) => Self::product_of_halves(scale, a, b, c, stride, finish),
+        }
+    }
 }
 
 impl Real for f32 {
@@ -49,6 +74,21 @@ impl Real for f32 {
     }
     fn product(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
         matmul::product(a, b, c, stride, finish);
+    }
+    fn product_of_halves(
+        [up, down]: [f32; 2],
+        a: Matrix<'_, f32>,
+        b: Matrix<'_, f32>,
+        c: &mut [f32],
+        stride: usize,
+        finish: Finish<'_, f32>,
+    ) {
+        with_halves(a, b, up, |a, b| {
+            matmul::product(a, b, c, stride, &|row, cells| {
+                cells.iter_mut().for_each(|cell| *cell *= down);
+                finish(row, cells);
+            });
+        });
     }
 }
 
@@ -84,6 +124,21 @@ impl Real for f64 {
         let mut product = ArrayViewMut2::from_shape(shape.strides([stride, 1]), c).expect("the slice holds the matrix");
         general_mat_mul(1.0, &a, &b, 0.0, &mut product);
         c.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(row, cells));
+    }
+    fn product_of_halves(
+        [up, down]: [f64; 2],
+        a: Matrix<'_, f64>,
+        b: Matrix<'_, f64>,
+        c: &mut [f64],
+        stride: usize,
+        finish: Finish<'_, f64>,
+    ) {
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        let (a, b) = (a.map(&mut left, |x| round_wide(up * x)), b.map(&mut right, |&x| round_wide(x)));
+        Self::product(a, b, c, stride, &|row, cells| {
+            cells.iter_mut().for_each(|cell| *cell *= down);
+            finish(row, cells);
+        });
     }
 }
 
@@ -382,9 +437,19 @@ pub enum Family {
     /// A workgroup loads the operands of so many columns and rows together, through workgroup memory: for real GPUs, where that is
     /// close to the arithmetic.
     Shared([u32; 2]),
+    /// The same with operands that are rounded to `f16` as they are loaded, and summed in `f32`: for adapters whose shaders know `f16`, and for
+    /// uniforms that ask for it ([`Kernel::half`]), which no other family takes.
+    SharedHalf([u32; 2]),
     /// Each lane of a subgroup of so many loads a part of what all need, and hands it to the others: for software drivers, whose loads
     /// are dear. Runs where subgroups have this size and no other.
     Subgroup(u32),
+}
+
+impl Family {
+    /// Whether it rests on a feature that adapters may lack, and drivers get wrong: it is tried on a device before it is used there.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Family::Subgroup(_) | Family::SharedHalf(_))
+    }
 }
 
 /// A kernel: the type is its uniform, the function its meaning, the WGSL its speed.
@@ -403,6 +468,15 @@ pub trait Kernel: Params {
     }
     /// The elements of the grid: the executor divides by tile and workgroup size.
     fn grid(&self) -> [u32; 3];
+    /// Whether the uniform asks for operands that are rounded to `f16`.
+    fn half(&self) -> bool {
+        false
+    }
+    /// A small case, its operands rounded to `f16` or not, without formulas of the plan's: what a variant that rests on an optional feature of the
+    /// adapter has to get right before it is used. None for kernels without such variants.
+    fn trial(_half: bool) -> Option<Case> {
+        None
+    }
     /// The twin: the kernel's meaning in plain Rust.
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>);
     /// Iterations of all loops of one invocation together, at most. Plans with more than [`crate::plan::MAX_LOOPS`] are refused.
@@ -431,6 +505,10 @@ pub struct KernelInfo {
     pub loops: fn(&[u32]) -> u64,
     /// See [`Kernel::flops`].
     pub flops: fn(&[u32]) -> u64,
+    /// See [`Kernel::half`].
+    pub half: fn(&[u32]) -> bool,
+    /// See [`Kernel::trial`].
+    pub trial: fn(bool) -> Option<Case>,
     /// The twin in `f32`.
     pub cpu32: fn(&[u32], &Step<'_>, &Args<'_, f32>),
     /// The twin in `f64`.
@@ -452,12 +530,20 @@ impl KernelInfo {
             grid: |words| K::from_words(words).grid(),
             loops: |words| K::from_words(words).loops(),
             flops: |words| K::from_words(words).flops(),
+            half: |words| K::from_words(words).half(),
+            trial: K::trial,
             cpu32: |words, step, args| K::from_words(words).cpu(step, args),
             cpu64: |words, step, args| K::from_words(words).cpu(step, args),
             cases: K::cases,
             uses: K::USES,
             wgsl_of: K::wgsl_of,
         }
+    }
+
+    /// The same kernel with other WGSL: for tests of what finds out that it is wrong.
+    #[cfg(test)]
+    pub(crate) const fn doctored(self, wgsl_of: fn(&[Variant]) -> String) -> Self {
+        KernelInfo { wgsl_of, ..self }
     }
 
     /// The whole module: the kernel's own text, the formulas that it has a place for, the common part. (Appended, so that line
@@ -469,6 +555,11 @@ impl KernelInfo {
     /// The module with some of the variants.
     pub fn wgsl_of(&self, variants: &[Variant], formulas: &Formulas) -> String {
         (self.wgsl_of)(variants) + &formulas.wgsl(self.uses) + include_str!("../shaders/common.wgsl")
+    }
+
+    /// Whether a variant computes what a uniform asks for: of operands that are rounded to `f16`, or of whole ones.
+    pub fn suits(&self, words: &[u32], variant: &Variant) -> bool {
+        (self.half)(words) == matches!(variant.family, Family::SharedHalf(_))
     }
 
     /// The names of the entry points.

@@ -28,6 +28,7 @@ pub mod parity;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod precision;
 pub mod profile;
 pub mod rng;
 pub mod schedule;
@@ -43,6 +44,7 @@ pub use kernels::activation::Activation;
 pub use loss::Loss;
 pub use model::Model;
 pub use optim::{Adam, Momentum, Sgd};
+pub use precision::Precision;
 pub use schedule::Schedule;
 pub use train::Trainer;
 

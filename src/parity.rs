@@ -5,6 +5,10 @@ use crate::exec::{Executor, OpenDevice, cpu::Cpu};
 use crate::kernel::{Case, CaseData, CaseStep, KernelInfo, Row, Step, Variant};
 use crate::plan::{Buf, Builder, Kind, Plan, ProgramId};
 
+mod trial;
+
+pub(crate) use trial::{Wrong, try_variants};
+
 /// Words after the end of each buffer that no kernel may touch.
 const GUARD: usize = 64;
 const GUARD_WORD: u32 = 0x5afe_c0de;
@@ -65,7 +69,7 @@ fn check_cases(kernel: &'static KernelInfo, cases: Vec<Case>, device: &OpenDevic
     let mut outcome = Outcome { kernel: kernel.name, ..Outcome::default() };
     for case in cases {
         let (truth, bounds) = truth_of(kernel, &case)?;
-        for variant in device.variants(kernel) {
+        for variant in device.variants(kernel, &case.words) {
             check_case(kernel, &case, variant, &truth, bounds.as_deref(), device, &mut outcome)?;
             outcome.cases += 1;
         }

@@ -23,18 +23,19 @@ const ANY: &[&str] = &["*"];
 const LAYERS: &[Layer] = &[
     Layer { module: "error", may_use: &[], crates: &["thiserror"] },
     Layer { module: "rng", may_use: &[], crates: &["rand"] },
+    Layer { module: "precision", may_use: &[], crates: &[] },
     Layer { module: "hyper", may_use: &[], crates: &[] },
     Layer { module: "flow", may_use: &[], crates: &[] },
     // kernel and formula are one thing in two files: what a kernel is, and what it may be filled with
     Layer { module: "kernel", may_use: &["formula", "matmul"], crates: &["bytemuck", "libm", "ndarray", "num_traits"] },
     // the CPU path's threads, vectors and matrix products
     Layer { module: "parallel", may_use: &[], crates: &["pulp", "rayon"] },
-    Layer { module: "matmul", may_use: &["parallel"], crates: &["pulp"] },
+    Layer { module: "matmul", may_use: &["parallel"], crates: &["half", "pulp"] },
     Layer { module: "formula", may_use: &["expr", "kernel"], crates: &[] },
     Layer { module: "expr", may_use: &["kernel"], crates: &["num_traits"] },
     Layer { module: "plan", may_use: &["kernel", "formula"], crates: &[] },
-    Layer { module: "kernels", may_use: &["kernel", "plan", "formula", "expr", "hyper", "flow", "matmul", "parallel"], crates: &["bytemuck", "num_traits"] },
-    Layer { module: "model", may_use: &["kernel", "plan", "formula", "hyper", "kernels", "loss", "optim", "clip", "metrics", "flow"], crates: &["bytemuck", "safetensors", "sha2"] },
+    Layer { module: "kernels", may_use: &["kernel", "plan", "formula", "expr", "hyper", "flow", "matmul", "parallel", "precision"], crates: &["bytemuck", "num_traits"] },
+    Layer { module: "model", may_use: &["kernel", "plan", "precision", "formula", "hyper", "kernels", "loss", "optim", "clip", "metrics", "flow"], crates: &["bytemuck", "safetensors", "sha2"] },
     Layer { module: "loss", may_use: &["kernel", "plan", "formula", "expr", "hyper", "kernels", "data"], crates: &[] },
     Layer { module: "optim", may_use: &["kernel", "plan", "formula", "kernels", "hyper"], crates: &[] },
     Layer { module: "clip", may_use: &["kernel", "plan", "kernels"], crates: &[] },
@@ -43,18 +44,18 @@ const LAYERS: &[Layer] = &[
     Layer { module: "metrics", may_use: &[], crates: &["ndarray"] },
     Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "parquet", "rand", "safetensors", "serde", "serde_json", "sha2", "zip"] },
     // opens an executor for a device; who runs a plan knows the trait only
-    Layer { module: "exec", may_use: &["kernel", "plan", "parallel", "exec::cpu", "exec::gpu"], crates: &[] },
+    Layer { module: "exec", may_use: &["kernel", "plan", "precision", "parallel", "exec::cpu", "exec::gpu"], crates: &[] },
     Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec", "parallel"], crates: &["num_traits"] },
     Layer { module: "exec::gpu", may_use: &["kernel", "plan", "formula", "exec"], crates: &["bytemuck", "futures_intrusive", "pollster", "rayon", "wgpu"] },
     // compares the twins with a device: it knows the executors, and of the kernels only the table
-    Layer { module: "parity", may_use: &["kernel", "plan", "formula", "kernels", "exec", "exec::cpu"], crates: &[] },
+    Layer { module: "parity", may_use: &["kernel", "plan", "formula", "kernels", "exec", "exec::cpu", "exec::gpu", "precision"], crates: &[] },
     Layer { module: "plot", may_use: &[], crates: &["plotters"] },
     // another program's format
     Layer { module: "tensorboard", may_use: &[], crates: &["crc", "prost"] },
     // what an executor wrote down, summed up for a reader
     Layer { module: "profile", may_use: &["plan", "model", "exec"], crates: &["serde_json"] },
     Layer { module: "gradcheck", may_use: &["kernel", "plan", "model", "exec", "exec::cpu"], crates: &[] },
-    Layer { module: "train", may_use: &["kernel", "plan", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &[] },
+    Layer { module: "train", may_use: &["kernel", "plan", "precision", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &[] },
     // asks a trained model
     Layer { module: "importance", may_use: &["data", "formula", "loss", "metrics", "model", "train"], crates: &[] },
     // times the public face of others

@@ -88,6 +88,7 @@ impl Single {
             bias4: (n * n) as u32 / 4,
             has_bias: 1,
             kind: 0,
+            half: 0,
         };
         Single { kernel: row(DenseForward::NAME), words: layer.words(), buffers: vec![n * n, arena, n * n], rows: n, variant: None }
     }
@@ -145,7 +146,8 @@ impl Ceilings {
 
     /// Measures a device with larger buffers, longer, and the best of all variants that it can run.
     pub fn measure_best(device: &OpenDevice) -> Result<Self> {
-        let variants: Vec<Option<&'static Variant>> = device.variants(row(DenseForward::NAME)).into_iter().map(Some).collect();
+        let layer = Single::square(64);
+        let variants: Vec<Option<&'static Variant>> = device.variants(layer.kernel, &layer.words).into_iter().map(Some).collect();
         Self::with(device, &variants, 20.0 * LONG_SECONDS, 4 * SUM_NUMBERS)
     }
 

@@ -249,7 +249,8 @@ pub(super) fn trainer(config: &Config, table: &Table) -> Result<Trainer> {
         .class_weights(config.data.class_weights.clone())
         .accumulate(config.train.accumulate)
         .on_nonfinite(config.train.on_nonfinite)
-        .looks(config.train.diagnose);
+        .looks(config.train.diagnose)
+        .precision(config.train.precision);
     if let Some(from) = &config.model.from {
         let weights = Weights::load(from)?;
         weights.check(&model).map_err(|e| config.error("model.from", format!("{}: {e}", from.display())))?;

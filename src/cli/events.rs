@@ -108,9 +108,9 @@ pub(super) fn undo(folder: &Path) {
 
 /// An epoch with all its metrics.
 fn epoch(record: &EpochRecord, samples_per_second: f64) -> Value {
-    let EpochRecord { epoch, steps, lr, train_loss, grad_norm, skipped, valid, seconds } = record;
+    let EpochRecord { epoch, steps, lr, train_loss, grad_norm, skipped, loss_scale, valid, seconds } = record;
     let metrics = valid.iter().flat_map(|valid| &valid.metrics).map(|(name, value)| (format!("val_{name}"), json!(value)));
-    json!({
+    let mut told = json!({
         "epoch": epoch,
         "steps": steps,
         "lr": lr,
@@ -121,7 +121,11 @@ fn epoch(record: &EpochRecord, samples_per_second: f64) -> Value {
         "metrics": Map::from_iter(metrics),
         "seconds": seconds,
         "samples_per_second": samples_per_second,
-    })
+    });
+    if let Some(scale) = loss_scale {
+        told["loss_scale"] = json!(scale);
+    }
+    told
 }
 
 #[cfg(test)]
@@ -156,6 +160,7 @@ mod tests {
             train_loss: f64::NAN,
             grad_norm: 2.0,
             skipped: 1,
+            loss_scale: None,
             valid: Some(crate::metrics::Scores { loss: 0.25, metrics: vec![("accuracy", 0.75)], confusion: None }),
             seconds: 1.5,
         };

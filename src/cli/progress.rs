@@ -36,7 +36,7 @@ impl Progress {
                     self.bar.set_message(format!("epoch {}/{}{}", record.epoch, self.epochs, self.said));
                 }
             }
-            Event::Look { .. } | Event::Diagnosis { .. } | Event::Rollback { .. } => {}
+            Event::Look { .. } | Event::Diagnosis { .. } | Event::Rollback { .. } | Event::Distrust { .. } => {}
         }
     }
 

@@ -68,6 +68,10 @@ pub(super) fn write_metrics(folder: &Path, epochs: &[EpochRecord]) -> Result<()>
     if skips {
         text += ",skipped";
     }
+    let scaled = epochs.iter().any(|e| e.loss_scale.is_some());
+    if scaled {
+        text += ",loss_scale";
+    }
     if epochs.iter().any(|e| e.valid.is_some()) {
         text += ",val_loss";
         names.iter().for_each(|name| text += &format!(",val_{name}"));
@@ -77,6 +81,9 @@ pub(super) fn write_metrics(folder: &Path, epochs: &[EpochRecord]) -> Result<()>
         text += &format!("{},{},{:e},{},{}", epoch.epoch, epoch.steps, epoch.lr as f32, epoch.train_loss, epoch.grad_norm);
         if skips {
             text += &format!(",{}", epoch.skipped);
+        }
+        if scaled {
+            text += &format!(",{}", epoch.loss_scale.unwrap_or(1.0));
         }
         if let Some(valid) = &epoch.valid {
             text += &format!(",{}", valid.loss);
@@ -177,6 +184,7 @@ mod tests {
             train_loss: 0.25,
             grad_norm: 2.0,
             skipped,
+            loss_scale: None,
             valid: None,
             seconds: 1.5,
         };

@@ -144,6 +144,11 @@ fn warnings(event: &Event<'_>, said: &mut Vec<(Trouble, String)>) -> Vec<String>
         Event::Rollback { epoch, factor, what, .. } => {
             vec![format!("warning: epoch {epoch}: {what}: the epoch begins anew, at {factor} times the rate")]
         }
+        Event::Distrust { entry, what } => {
+            vec![format!(
+                "warning: the device gets {entry} wrong ({what}): it is not used, which may be slower; a newer driver may mend it"
+            )]
+        }
         _ => vec![],
     }
 }

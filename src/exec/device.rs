@@ -1,12 +1,11 @@
 //! Which device: what was asked for, what there is, and what was taken and why.
 
 use super::{Executor, Limits, cpu::Cpu};
-#[cfg(not(feature = "gpu"))]
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::{KernelInfo, Variant};
 use crate::parallel::Threads;
 use crate::plan::{Dispatch, Plan};
+use crate::precision::Precision;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -227,12 +226,12 @@ impl OpenDevice {
         }
     }
 
-    /// The variants of a kernel that this device can run. The CPU path has but the one twin.
-    pub fn variants(&self, kernel: &KernelInfo) -> Vec<&'static Variant> {
+    /// The variants of a kernel that this device can run for a uniform. The CPU path has but the one twin.
+    pub fn variants(&self, kernel: &KernelInfo, words: &[u32]) -> Vec<&'static Variant> {
         match &self.how {
             How::Cpu(_) => kernel.variants.iter().take(1).collect(),
             #[cfg(feature = "gpu")]
-            How::Gpu(context) => kernel.variants.iter().filter(|variant| context.runs(variant)).collect(),
+            How::Gpu(context) => kernel.variants.iter().filter(|variant| kernel.suits(words, variant) && context.runs(variant)).collect(),
         }
     }
 
@@ -242,6 +241,51 @@ impl OpenDevice {
             How::Cpu(_) => dispatch.kernel.name,
             #[cfg(feature = "gpu")]
             How::Gpu(context) => context.variant(dispatch).entry,
+        }
+    }
+
+    /// The variants that this device chooses for a plan's dispatches and that must be tried on it before: they rest on a feature that drivers may get
+    /// wrong, and have not passed a trial on this device yet. None on the CPU path.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
+    pub(crate) fn untried(&self, plan: &Plan) -> Vec<(&'static KernelInfo, &'static Variant)> {
+        match &self.how {
+            How::Cpu(_) => Vec::new(),
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => {
+                let mut all: Vec<(&'static KernelInfo, &'static Variant)> = Vec::new();
+                for dispatch in plan.programs.iter().flat_map(|program| &program.dispatches) {
+                    let variant = context.variant(dispatch);
+                    let known = context.trial(variant.entry) == Some(true) || all.iter().any(|(_, other)| other.entry == variant.entry);
+                    if variant.family.is_optional() && !known {
+                        all.push((dispatch.kernel, variant));
+                    }
+                }
+                all
+            }
+        }
+    }
+
+    /// Remembers how a variant's trial on this device ended. One that failed is not chosen again.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
+    pub(crate) fn tried(&self, variant: &'static Variant, passed: bool) {
+        match &self.how {
+            How::Cpu(_) => {}
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => context.tried(variant.entry, passed),
+        }
+    }
+
+    /// An error where the device can't train in a precision. The CPU path can in any.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
+    pub fn check_precision(&self, precision: Precision) -> Result<()> {
+        match &self.how {
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) if precision == Precision::Mixed && !context.has_f16() => Err(Error::input(format!(
+                "[train] precision = \"mixed\" needs shaders that know f16, which {} does not offer: use precision = \"full\", another adapter \
+                 (`gradus devices` says which have f16), or --device cpu, which rounds in the same way",
+                self.info
+            ))),
+            _ => Ok(()),
         }
     }
 

@@ -103,6 +103,16 @@ impl Case {
     }
 }
 
+/// The shapes, by number, that operands rounded to `f16` are tried on.
+const HALVES: [usize; 7] = [0, 1, 4, 6, 10, 13, 15];
+/// Numbers that lie halfway between two of `f16`, or next to it: neighbours of 1 are 2⁻¹⁰ apart.
+const BETWEEN: [f32; 6] = [1.0 + 0.5 / 1024.0, 1.0 + 1.5 / 1024.0, -1.0 - 0.5 / 1024.0, -1.0 - 0.75 / 1024.0, 0.333_333_34, 3.000_976_6];
+
+/// The scale of the loss for each member, as `finish` leaves it.
+pub(crate) fn scaling(members: usize) -> CaseData {
+    CaseData::F32((0..members).flat_map(|m| [1024.0 * (1 << m) as f32, 1.0 / (1024.0 * (1 << m) as f32), 7.0, 0.0]).collect())
+}
+
 /// A dense layer inside an arena, with something before it, so that offsets matter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dense {
@@ -139,8 +149,32 @@ impl Dense {
         ]
     }
 
-    pub(crate) fn name(&self) -> String {
-        format!("{}x{}x{} members {}", self.rows, self.inputs, self.outputs, self.members)
+    /// A small one with all kinds of edges, for variants that are tried before they run.
+    pub(crate) const TRIAL: Dense = Dense { rows: 33, live: 31, inputs: 39, outputs: 35, members: 1 };
+
+    /// A case for each shape, and for some of them another with operands that are rounded to `f16`.
+    pub(crate) fn cases(make: impl Fn(usize, Dense, bool) -> Case) -> Vec<Case> {
+        let shapes = || Dense::shapes().into_iter().enumerate();
+        let whole = shapes().map(|(i, dense)| make(i, dense, false));
+        whole.chain(shapes().filter(|(i, _)| HALVES.contains(i)).map(|(i, dense)| make(i, dense, true))).collect()
+    }
+
+    pub(crate) fn name(&self, half: bool) -> String {
+        let half = if half { " in f16" } else { "" };
+        format!("{}x{}x{} members {}{half}", self.rows, self.inputs, self.outputs, self.members)
+    }
+
+    /// Rows of an operand; where they are rounded to `f16`, with numbers that lie between two halves, and where there is room one that is beyond the
+    /// largest. (Not in the last row nor in the last four of a row, which stand for what is beyond the edge: there they would meet zeros.)
+    pub(crate) fn operand(&self, data: CaseData, width: usize, half: bool) -> CaseData {
+        let CaseData::F32(mut values) = data else { return data };
+        if half && width > 16 {
+            values[..BETWEEN.len()].copy_from_slice(&BETWEEN);
+            if self.live.min(self.rows) > 8 {
+                values[3 * padded(width) + 5] = 1e9;
+            }
+        }
+        CaseData::F32(values)
     }
 
     pub(crate) fn weight(&self) -> usize {

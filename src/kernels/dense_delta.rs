@@ -1,16 +1,18 @@
 //! The error behind a dense layer: `g[m, r, k] = ( Σₙ δ[m, r, n] · W[m, n, k] ) · σ'(z[m, r, k])`, σ that of the layer before.
 
-use crate::formula::Uses;
-use crate::kernel::{Args, Case, CaseData, Family, Kernel, Real, Step, Tolerance, Variant};
+use crate::formula::{Formulas, Uses};
+use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
+use crate::kernels::finish::scale_of;
 use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
 
 params! {
-    /// Arguments: δ `[members, rows, 4·outputs4]`, the arena of parameters, a and g `[members, rows, 4·inputs4]`.
+    /// Arguments: δ `[members, rows, 4·outputs4]`, the arena of parameters, a and g `[members, rows, 4·inputs4]`; where operands are rounded, the scale
+    /// of the loss `[members, 4]`, see [`Finish`](crate::kernels::finish::Finish).
     DenseDelta {
         /// Rows of a full batch.
         rows: u32,
@@ -28,6 +30,8 @@ params! {
         weight4: u32,
         /// The number of the activation whose slope is multiplied in, by its a or z (see [`SlopeOf`](crate::formula::SlopeOf)).
         kind: u32,
+        /// Whether the operands are rounded to `f16`: 1 or 0.
+        half: u32,
     }
 }
 
@@ -42,6 +46,9 @@ impl Kernel for DenseDelta {
         Variant { entry: "dense_delta_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_delta_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
         Variant { entry: "dense_delta_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
+        Variant { entry: "dense_delta_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
+        Variant { entry: "dense_delta_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
+        Variant { entry: "dense_delta_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
     ];
 
     fn wgsl() -> String {
@@ -49,7 +56,7 @@ impl Kernel for DenseDelta {
     }
 
     fn wgsl_of(variants: &[Variant]) -> String {
-        let operands = Operands { left: Lies::Along, right: Lies::Across, sums: false };
+        let operands = Operands { left: Lies::Along, right: Lies::Across, sums: false, scaled: true };
         template::dense(Self::NAME, include_str!("../../shaders/dense_delta.wgsl"), variants, operands)
     }
 
@@ -65,15 +72,21 @@ impl Kernel for DenseDelta {
         8 * self.grid().iter().map(|&n| u64::from(n)).product::<u64>() * u64::from(self.outputs4)
     }
 
+    fn half(&self) -> bool {
+        self.half != 0
+    }
+
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (delta, params, source, mut g) = (&*args.real(0), &*args.real(1), &*args.real(2), args.real_mut(3));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        let scaling = (self.half != 0).then(|| args.real(4));
+        let scaling = scaling.as_deref();
         let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
         over_members(&mut g, self.members, rows * inputs, self.flops(), |member, g| {
             let source = &source[member * rows * inputs..];
             let delta = Matrix::new(&delta[member * rows * stride..], [step.rows, outputs], stride);
             let weight = Matrix::new(&params[member * arena + 4 * self.weight4 as usize..], [outputs, inputs], inputs);
-            T::product(delta, weight, &mut g[..step.rows * inputs], inputs, &|row, g| {
+            T::product_in(scale_of(scaling, member), delta, weight, &mut g[..step.rows * inputs], inputs, &|row, g| {
                 if let Some(activation) = activation {
                     T::slope(activation, g, &source[row * inputs..][..inputs]);
                 }
@@ -81,36 +94,42 @@ impl Kernel for DenseDelta {
         });
     }
 
+    fn trial(half: bool) -> Option<Case> {
+        Some(case_of(0, Dense::TRIAL, half, 0, &Formulas::none()))
+    }
+
     fn cases() -> Vec<Case> {
-        let mut all = Vec::new();
-        for (i, dense) in Dense::shapes().into_iter().enumerate() {
-            let mut inputs = Inputs::new(100 + i);
+        Dense::cases(|i, dense, half| {
             let row = i % activation::TABLE.len();
             let (kind, formulas) = activation::beside_another(row);
-            let delta = DenseDelta {
-                rows: dense.rows as u32,
-                inputs4: dense.inputs.div_ceil(4) as u32,
-                outputs: dense.outputs as u32,
-                outputs4: dense.outputs.div_ceil(4) as u32,
-                members: dense.members as u32,
-                arena4: dense.arena() as u32 / 4,
-                weight4: dense.weight() as u32 / 4,
-                kind,
-            };
-            let rows = dense.members * dense.rows;
-            let CaseData::F32(source) = inputs.rows(rows, dense.inputs) else { unreachable!("rows are numbers") };
-            let name = format!("{} {}", dense.name(), activation::TABLE[row].name);
-            all.push(
-                cases::case(&delta, name, dense.members, &[dense.rows, dense.live, dense.rows])
-                    .with(&formulas)
-                    .arg("delta", inputs.rows(rows, dense.outputs))
-                    .arg("params", dense.params(&mut inputs))
-                    .arg("source", CaseData::F32(source))
-                    .arg("g", cases::poison(rows * dense.inputs.next_multiple_of(4)))
-                    .within(Tolerance::ulp(16.0, 1e-7))
-                    .dot(dense.outputs + 1, &DenseDelta { kind: 0, ..delta }),
-            );
-        }
-        all
+            let case = case_of(100 + i, dense, half, kind, &formulas);
+            Case { name: format!("{} {}", case.name, activation::TABLE[row].name), ..case }
+        })
     }
+}
+
+fn case_of(seed: usize, dense: Dense, half: bool, kind: u32, formulas: &Formulas) -> Case {
+    let mut inputs = Inputs::new(seed);
+    let delta = DenseDelta {
+        rows: dense.rows as u32,
+        inputs4: dense.inputs.div_ceil(4) as u32,
+        outputs: dense.outputs as u32,
+        outputs4: dense.outputs.div_ceil(4) as u32,
+        members: dense.members as u32,
+        arena4: dense.arena() as u32 / 4,
+        weight4: dense.weight() as u32 / 4,
+        kind,
+        half: half.into(),
+    };
+    let rows = dense.members * dense.rows;
+    let source = inputs.rows(rows, dense.inputs);
+    let case = cases::case(&delta, dense.name(half), dense.members, &[dense.rows, dense.live, dense.rows])
+        .with(formulas)
+        .arg("delta", dense.operand(inputs.rows(rows, dense.outputs), dense.outputs, half))
+        .arg("params", dense.params(&mut inputs))
+        .arg("source", source)
+        .arg("g", cases::poison(rows * dense.inputs.next_multiple_of(4)))
+        .within(Tolerance::ulp(16.0, 1e-7))
+        .dot(dense.outputs + 1, &DenseDelta { kind: 0, ..delta });
+    if half { case.arg("scaling", cases::scaling(dense.members)) } else { case }
 }

@@ -1,6 +1,6 @@
 //! A dense layer forward: `a[m, r, n] = σ( Σₖ x[m, r, k] · W[m, n, k] + b[m, n] )`.
 
-use crate::formula::Uses;
+use crate::formula::{Formulas, Uses};
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
 use crate::kernels::cases::{self, Dense, Inputs};
@@ -32,6 +32,8 @@ params! {
         has_bias: u32,
         /// The activation's number.
         kind: u32,
+        /// Whether the operands are rounded to `f16`: 1 or 0.
+        half: u32,
     }
 }
 
@@ -46,6 +48,9 @@ impl Kernel for DenseForward {
         Variant { entry: "dense_forward_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_forward_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
         Variant { entry: "dense_forward_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
+        Variant { entry: "dense_forward_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
+        Variant { entry: "dense_forward_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
+        Variant { entry: "dense_forward_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
     ];
 
     fn wgsl() -> String {
@@ -53,7 +58,7 @@ impl Kernel for DenseForward {
     }
 
     fn wgsl_of(variants: &[Variant]) -> String {
-        let operands = Operands { left: Lies::Along, right: Lies::Along, sums: false };
+        let operands = Operands { left: Lies::Along, right: Lies::Along, sums: false, scaled: false };
         template::dense(Self::NAME, include_str!("../../shaders/dense_forward.wgsl"), variants, operands)
     }
 
@@ -69,16 +74,21 @@ impl Kernel for DenseForward {
         8 * self.grid().iter().map(|&n| u64::from(n)).product::<u64>() * u64::from(self.inputs4)
     }
 
+    fn half(&self) -> bool {
+        self.half != 0
+    }
+
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (x, params, mut a) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        let halves = (self.half != 0).then(|| [T::one(); 2]);
         let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
         over_members(&mut a, self.members, rows * stride, self.flops(), |member, a| {
             let arena = &params[member * arena..][..arena];
             let bias = &arena[4 * self.bias4 as usize..];
             let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);
             let weight = Matrix::new(&arena[4 * self.weight4 as usize..], [outputs, inputs], inputs);
-            T::product(x, weight.t(), &mut a[..step.rows * stride], stride, &|_, row| {
+            T::product_in(halves, x, weight.t(), &mut a[..step.rows * stride], stride, &|_, row| {
                 if self.has_bias != 0 {
                     row[..outputs].iter_mut().zip(bias).for_each(|(z, &b)| *z += b);
                 }
@@ -90,36 +100,41 @@ impl Kernel for DenseForward {
         });
     }
 
+    fn trial(half: bool) -> Option<Case> {
+        Some(case_of(0, Dense::TRIAL, half, 0, &Formulas::none()))
+    }
+
     fn cases() -> Vec<Case> {
-        let mut all = Vec::new();
-        for (i, dense) in Dense::shapes().into_iter().enumerate() {
-            let mut inputs = Inputs::new(i);
+        Dense::cases(|i, dense, half| {
             let row = i % activation::TABLE.len();
             let (kind, formulas) = activation::beside_another(row);
-            let forward = DenseForward {
-                rows: dense.rows as u32,
-                inputs4: dense.inputs.div_ceil(4) as u32,
-                outputs: dense.outputs as u32,
-                outputs4: dense.outputs.div_ceil(4) as u32,
-                members: dense.members as u32,
-                arena4: dense.arena() as u32 / 4,
-                weight4: dense.weight() as u32 / 4,
-                bias4: dense.bias() as u32 / 4,
-                has_bias: u32::from(i % 3 != 2),
-                kind,
-            };
-            let plain = DenseForward { kind: 0, ..forward };
-            let name = format!("{} {}", dense.name(), activation::TABLE[row].name);
-            all.push(
-                cases::case(&forward, name, dense.members, &[dense.rows, dense.live, dense.rows])
-                    .with(&formulas)
-                    .arg("x", inputs.rows(dense.members * dense.rows, dense.inputs))
-                    .arg("params", dense.params(&mut inputs))
-                    .arg("a", cases::poison(dense.members * dense.rows * dense.outputs.next_multiple_of(4)))
-                    .within(Tolerance::ulp(24.0, activation::TABLE[row].floor.max(1e-7)))
-                    .dot(dense.inputs + 1, &plain),
-            );
-        }
-        all
+            let case = case_of(i, dense, half, kind, &formulas);
+            let name = format!("{} {}", case.name, activation::TABLE[row].name);
+            Case { name, tolerance: Tolerance { absolute: activation::TABLE[row].floor.max(1e-7), ..case.tolerance }, ..case }
+        })
     }
+}
+
+fn case_of(seed: usize, dense: Dense, half: bool, kind: u32, formulas: &Formulas) -> Case {
+    let mut inputs = Inputs::new(seed);
+    let forward = DenseForward {
+        rows: dense.rows as u32,
+        inputs4: dense.inputs.div_ceil(4) as u32,
+        outputs: dense.outputs as u32,
+        outputs4: dense.outputs.div_ceil(4) as u32,
+        members: dense.members as u32,
+        arena4: dense.arena() as u32 / 4,
+        weight4: dense.weight() as u32 / 4,
+        bias4: dense.bias() as u32 / 4,
+        has_bias: u32::from(seed % 3 != 2),
+        kind,
+        half: half.into(),
+    };
+    cases::case(&forward, dense.name(half), dense.members, &[dense.rows, dense.live, dense.rows])
+        .with(formulas)
+        .arg("x", dense.operand(inputs.rows(dense.members * dense.rows, dense.inputs), dense.inputs, half))
+        .arg("params", dense.params(&mut inputs))
+        .arg("a", cases::poison(dense.members * dense.rows * dense.outputs.next_multiple_of(4)))
+        .within(Tolerance::ulp(24.0, 1e-7))
+        .dot(dense.inputs + 1, &DenseForward { kind: 0, ..forward })
 }

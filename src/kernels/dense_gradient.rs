@@ -3,14 +3,15 @@
 
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::cases::{self, Dense, Inputs};
+use crate::kernels::finish::scale_of;
 use crate::kernels::template::{self, Lies, Operands};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
 
 params! {
-    /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients,
-    /// or that of the slices.
+    /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients, or that of the slices; where operands
+    /// are rounded, the scale of the loss `[members, 4]`, see [`Finish`](crate::kernels::finish::Finish).
     DenseGradient {
         /// Rows of a full batch.
         rows: u32,
@@ -36,6 +37,8 @@ params! {
         part_rows: u32,
         /// From one part's slice to the next, in groups of four.
         slice4: u32,
+        /// Whether the operands are rounded to `f16`: 1 or 0.
+        half: u32,
     }
 }
 
@@ -49,6 +52,9 @@ impl Kernel for DenseGradient {
         Variant { entry: "dense_gradient_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
         Variant { entry: "dense_gradient_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
         Variant { entry: "dense_gradient_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
+        Variant { entry: "dense_gradient_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
+        Variant { entry: "dense_gradient_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
+        Variant { entry: "dense_gradient_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
     ];
 
     fn wgsl() -> String {
@@ -56,7 +62,7 @@ impl Kernel for DenseGradient {
     }
 
     fn wgsl_of(variants: &[Variant]) -> String {
-        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true };
+        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true, scaled: true };
         template::dense(Self::NAME, include_str!("../../shaders/dense_gradient.wgsl"), variants, operands)
     }
 
@@ -72,10 +78,16 @@ impl Kernel for DenseGradient {
         2 * [4 * self.inputs4, 4 * self.outputs4, self.members, self.rows].iter().map(|&n| u64::from(n)).product::<u64>()
     }
 
+    fn half(&self) -> bool {
+        self.half != 0
+    }
+
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (delta, x, mut grads) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
         let (rows, part_rows) = (self.rows as usize, self.part_rows as usize);
+        let scaling = (self.half != 0).then(|| args.real(3));
+        let scaling = scaling.as_deref();
         over_members(&mut grads, self.members, 4 * self.arena4 as usize, self.flops(), |member, arena| {
             for part in 0..self.parts as usize {
                 let before = part * part_rows;
@@ -84,9 +96,10 @@ impl Kernel for DenseGradient {
                 let delta = &delta[first * stride..][..live * stride];
                 let x = Matrix::new(&x[first * inputs..], [live, inputs], inputs);
                 let gradient = &mut slice[4 * self.weight4 as usize..][..outputs * inputs];
+                let delta_t = Matrix::new(delta, [live, outputs], stride).t();
                 match live {
                     0 => gradient.fill(T::zero()),
-                    _ => T::product(Matrix::new(delta, [live, outputs], stride).t(), x, gradient, inputs, &|_, _| {}),
+                    _ => T::product_in(scale_of(scaling, member), delta_t, x, gradient, inputs, &|_, _| {}),
                 }
                 if self.has_bias != 0 {
                     let bias = &mut slice[4 * self.bias4 as usize..][..stride];
@@ -99,48 +112,54 @@ impl Kernel for DenseGradient {
         });
     }
 
+    fn trial(half: bool) -> Option<Case> {
+        Some(case_of(0, Dense::TRIAL, half, [Dense::TRIAL.rows, 1]))
+    }
+
     fn cases() -> Vec<Case> {
-        let mut all = Vec::new();
-        // each shape whole; some in parts too: short last ones, and with a short batch parts without a live row, in members also
-        let whole = Dense::shapes().into_iter().map(|dense| (dense, dense.rows, 1));
-        let cut = |rows, live, inputs, outputs, members, part_rows: usize| {
-            (Dense { rows, live, inputs, outputs, members }, part_rows, rows.div_ceil(part_rows))
+        let mut all = Dense::cases(|i, dense, half| case_of(200 + i, dense, half, [dense.rows, 1]));
+        // some in parts: short last ones, and with a short batch parts without a live row, in members also, and rounded
+        let cut = |rows, live, inputs, outputs, members, part_rows: usize, half| {
+            (Dense { rows, live, inputs, outputs, members }, half, [part_rows, rows.div_ceil(part_rows)])
         };
         let parts = [
-            cut(64, 1, 64, 63, 3, 16),
-            cut(31, 8, 33, 32, 3, 16),
-            cut(257, 129, 5, 1000, 1, 64),
-            cut(150, 129, 70, 133, 3, 64),
-            cut(1024, 1000, 128, 10, 1, 64),
-            cut(65_537, 65_535, 2, 3, 1, 1040),
+            cut(64, 1, 64, 63, 3, 16, false),
+            cut(31, 8, 33, 32, 3, 16, false),
+            cut(257, 129, 5, 1000, 1, 64, false),
+            cut(150, 129, 70, 133, 3, 64, false),
+            cut(1024, 1000, 128, 10, 1, 64, false),
+            cut(65_537, 65_535, 2, 3, 1, 1040, false),
+            cut(150, 129, 70, 133, 3, 64, true),
         ];
-        for (i, (dense, part_rows, parts)) in whole.chain(parts).enumerate() {
-            let mut inputs = Inputs::new(200 + i);
-            let slice = dense.arena();
-            let gradient = DenseGradient {
-                rows: dense.rows as u32,
-                inputs4: dense.inputs.div_ceil(4) as u32,
-                outputs: dense.outputs as u32,
-                outputs4: dense.outputs.div_ceil(4) as u32,
-                members: dense.members as u32,
-                arena4: (parts * slice) as u32 / 4,
-                weight4: dense.weight() as u32 / 4,
-                bias4: dense.bias() as u32 / 4,
-                has_bias: u32::from(i % 3 != 2),
-                parts: parts as u32,
-                part_rows: part_rows as u32,
-                slice4: slice as u32 / 4,
-            };
-            let rows = dense.members * dense.rows;
-            all.push(
-                cases::case(&gradient, format!("{} parts {parts}", dense.name()), dense.members, &[dense.rows, dense.live, dense.rows])
-                    .arg("delta", inputs.rows(rows, dense.outputs))
-                    .arg("x", inputs.rows(rows, dense.inputs))
-                    .arg("grads", cases::poison(dense.members * parts * slice))
-                    .within(Tolerance::ulp(16.0, 1e-7))
-                    .dot(dense.rows, &gradient),
-            );
-        }
+        all.extend(parts.into_iter().enumerate().map(|(i, (dense, half, parts))| case_of(230 + i, dense, half, parts)));
         all
     }
+}
+
+fn case_of(seed: usize, dense: Dense, half: bool, [part_rows, parts]: [usize; 2]) -> Case {
+    let mut inputs = Inputs::new(seed);
+    let slice = dense.arena();
+    let gradient = DenseGradient {
+        rows: dense.rows as u32,
+        inputs4: dense.inputs.div_ceil(4) as u32,
+        outputs: dense.outputs as u32,
+        outputs4: dense.outputs.div_ceil(4) as u32,
+        members: dense.members as u32,
+        arena4: (parts * slice) as u32 / 4,
+        weight4: dense.weight() as u32 / 4,
+        bias4: dense.bias() as u32 / 4,
+        has_bias: u32::from(seed % 3 != 1),
+        parts: parts as u32,
+        part_rows: part_rows as u32,
+        slice4: slice as u32 / 4,
+        half: half.into(),
+    };
+    let rows = dense.members * dense.rows;
+    let case = cases::case(&gradient, format!("{} parts {parts}", dense.name(half)), dense.members, &[dense.rows, dense.live, dense.rows])
+        .arg("delta", dense.operand(inputs.rows(rows, dense.outputs), dense.outputs, half))
+        .arg("x", inputs.rows(rows, dense.inputs))
+        .arg("grads", cases::poison(dense.members * parts * slice))
+        .within(Tolerance::ulp(16.0, 1e-7))
+        .dot(dense.rows, &gradient);
+    if half { case.arg("scaling", cases::scaling(dense.members)) } else { case }
 }

@@ -60,6 +60,7 @@ static TABLE: &[KernelInfo] = &[
     KernelInfo::of::<norm::ClipValue>(),
     KernelInfo::of::<norm::NormPartials>(),
     KernelInfo::of::<finish::Finish>(),
+    KernelInfo::of::<finish::FinishScaled>(),
     KernelInfo::of::<finish::Tally>(),
     KernelInfo::of::<accumulate::Average>(),
     KernelInfo::of::<flow::FlowColumns>(),

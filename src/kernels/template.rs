@@ -20,28 +20,37 @@ pub(crate) struct Operands {
     pub(crate) right: Lies,
     /// Whether the sums of the left operand over k are wanted too.
     pub(crate) sums: bool,
+    /// Whether the left operand is an error, which is scaled before it is rounded to f16.
+    pub(crate) scaled: bool,
 }
 
 /// The WGSL of a matrix product: the kernel's own file with the direct tiles unrolled, behind it those of many invocations.
 pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Operands) -> String {
-    let mut out = expand(text, variants.iter().filter(|v| matches!(v.family, Family::Direct | Family::Software)));
+    let direct = variants.iter().filter(|v| matches!(v.family, Family::Direct | Family::Software));
+    let mut out = expand(text, direct, operands);
     let lies = |lies| match lies {
         Lies::Along => "along",
         Lies::Across => "across",
     };
-    let shared: Vec<&Variant> = variants.iter().filter(|v| matches!(v.family, Family::Shared(_))).collect();
+    let shared: Vec<&Variant> = variants.iter().filter(|v| matches!(v.family, Family::Shared(_) | Family::SharedHalf(_))).collect();
     let subgroup: Vec<&Variant> = variants.iter().filter(|v| matches!(v.family, Family::Subgroup(_))).collect();
     for (text, variants) in
         [(include_str!("../../shaders/dense_shared.wgsl"), shared), (include_str!("../../shaders/dense_subgroup.wgsl"), subgroup)]
     {
         if !variants.is_empty() {
-            let lines = text.lines().filter(|line| operands.sums || !line.trim_start().starts_with("?sums "));
-            let text: String = lines.map(|line| line.replacen("?sums ", "", 1) + "\n").collect();
+            let text = only(text, "?sums ", operands.sums);
             let text = text.replace("NAME", name).replace("LEFT", lies(operands.left)).replace("RIGHT", lies(operands.right));
-            out += &expand(&text, variants.into_iter());
+            out += &expand(&text, variants.into_iter(), operands);
         }
     }
-    out
+    // on the first line, so that line numbers in messages are the file's
+    if variants.iter().any(|v| matches!(v.family, Family::SharedHalf(_))) { format!("enable f16; {out}") } else { out }
+}
+
+/// The text with the lines that are marked so, or without them.
+fn only(text: &str, mark: &str, wanted: bool) -> String {
+    let lines = text.lines().filter(|line| wanted || !line.contains(mark));
+    lines.map(|line| line.replacen(mark, "", 1) + "\n").collect()
 }
 
 /// Fills in a template for the tiles of `variants`: between the lines `// tile begin` and `// tile end` the text is written once a
@@ -49,17 +58,26 @@ pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Oper
 /// group of four rows and `{q}` for each group of four columns of the tile. `{q0}` to `{q3}` are the columns of group `{q}`, and `{h+}` is the
 /// group after `{h}`, or the last one. Lines between `// four begin` and `// four end` are written four times, `{k}` standing for the turn.
 ///
+/// Lines marked `?half` are those of tiles that keep halves, lines marked `?scaled` of those whose left operand is scaled.
 /// Of a shared tile, `HIGH` and `WIDE` are the rows and columns of the workgroup, `BOTH` their sum, `DOWN` and `ACROSS` its invocations.
 /// Of a subgroup, `LANES` is the size; its groups of four rows are dealt out to the lanes: group `{h}` is number `{h/}` of lane `{h%}`, and
 /// a line with `{t}` is repeated for each number.
-fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>) -> String {
+fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>, operands: Operands) -> String {
     let (head, rest) = text.split_once("// tile begin\n").expect("a tile begins");
     let (body, tail) = rest.split_once("// tile end\n").expect("a tile ends");
     let mut out = head.to_string();
     for &Variant { tile: [cols, rows], family, .. } in variants {
         let (mut holes, mut lanes) = (vec![("ROWS", rows), ("COLS", cols)], (rows / 4).max(1));
+        let half = matches!(family, Family::SharedHalf(_));
+        let body = only(&only(body, "?half ", half), "?scaled ", half && operands.scaled);
+        let words = match (half, operands.scaled) {
+            (false, _) => WHOLE,
+            (true, false) => HALF,
+            (true, true) => [HALF[0], HALF[1], ("NARROW(", "vec4<f16>(up * "), HALF[3], HALF[4]],
+        };
+        let body = words.iter().fold(body, |body, (hole, word)| body.replace(hole, word));
         match family {
-            Family::Shared([wide, high]) => {
+            Family::Shared([wide, high]) | Family::SharedHalf([wide, high]) => {
                 holes.extend([("HIGH", high), ("WIDE", wide), ("BOTH", high + wide), ("DOWN", high / rows), ("ACROSS", wide / cols)]);
             }
             Family::Subgroup(size) => {
@@ -68,7 +86,7 @@ fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>) -> String
             }
             Family::Direct | Family::Software => {}
         }
-        for line in four_times(body).iter().flat_map(|line| repeat(line, [rows, cols], lanes)) {
+        for line in four_times(&body).iter().flat_map(|line| repeat(line, [rows, cols], lanes)) {
             let line = holes.iter().fold(line, |line, (hole, n)| line.replace(hole, &n.to_string()));
             out.push_str(&line);
             out.push('\n');
@@ -76,6 +94,11 @@ fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>) -> String
     }
     out + tail
 }
+
+/// What a shared tile keeps its operands in, how they get there and back, and where sums are exchanged: whole, or as halves.
+const WHOLE: [(&str, &str); 5] = [("KIND", "shared"), ("CELL", "f32"), ("NARROW(", "("), ("WIDEN(", "("), ("SUMS_", "blocks_")];
+const HALF: [(&str, &str); 5] =
+    [("KIND", "half"), ("CELL", "f16"), ("NARROW(", "vec4<f16>("), ("WIDEN(", "vec4<f32>("), ("SUMS_", "sums_")];
 
 /// How often an invocation loops over so many groups of four k, whichever variant it is of: the direct tiles once a group, the shared
 /// ones once a group and once more for four of them.
@@ -128,6 +151,8 @@ fn repeat(line: &str, [rows, cols]: [u32; 2], lanes: u32) -> Vec<String> {
 mod tests {
     use super::*;
 
+    const PLAIN: Operands = Operands { left: Lies::Along, right: Lies::Along, sums: false, scaled: false };
+
     fn variant(tile: [u32; 2], family: Family) -> Variant {
         Variant { entry: "f", tile, family }
     }
@@ -136,21 +161,21 @@ mod tests {
     fn a_line_is_repeated_for_every_row_and_column_it_names() {
         let text = "head\n// tile begin\nfn f_ROWSxCOLS\nlet x{i};\ns{i}_{q} = v{q1};\n// tile end\ntail\n";
         let wanted = "head\nfn f_2x4\nlet x0;\nlet x1;\ns0_0 = v1;\ns1_0 = v1;\ntail\n";
-        assert_eq!(expand(text, [variant([4, 2], Family::Direct)].iter()), wanted);
+        assert_eq!(expand(text, [variant([4, 2], Family::Direct)].iter(), PLAIN), wanted);
     }
 
     #[test]
     fn lines_between_four_begin_and_four_end_are_written_four_times_in_their_order() {
         let text = "// tile begin\n  // four begin\na{k}_{h}\nb{k}\n  // four end\nc\n// tile end\n";
         let wanted = "a0_0\na0_1\nb0\na1_0\na1_1\nb1\na2_0\na2_1\nb2\na3_0\na3_1\nb3\nc\n";
-        assert_eq!(expand(text, [variant([4, 8], Family::Direct)].iter()), wanted);
+        assert_eq!(expand(text, [variant([4, 8], Family::Direct)].iter(), PLAIN), wanted);
     }
 
     #[test]
     fn a_shared_tile_knows_its_workgroup() {
         let text = "// tile begin\nHIGHxWIDE BOTH ACROSSxDOWN\n// tile end\n";
         let shared = [variant([4, 8], Family::Shared([64, 128]))];
-        assert_eq!(expand(text, shared.iter()), "128x64 192 16x16\n");
+        assert_eq!(expand(text, shared.iter(), PLAIN), "128x64 192 16x16\n");
     }
 
     #[test]
@@ -158,14 +183,14 @@ mod tests {
         let text = "// tile begin\nl{t}\ns{h} = l{h/} of {h%} in LANES\nx{h} = x{h+}\n// tile end\n";
         let wanted = "l0\nl1\ns0 = l0 of 0 in 2\ns1 = l0 of 1 in 2\ns2 = l1 of 0 in 2\ns3 = l1 of 1 in 2\n\
                       x0 = x1\nx1 = x2\nx2 = x3\nx3 = x3\n";
-        assert_eq!(expand(text, [variant([4, 16], Family::Subgroup(2))].iter()), wanted);
+        assert_eq!(expand(text, [variant([4, 16], Family::Subgroup(2))].iter(), PLAIN), wanted);
     }
 
     #[test]
     fn a_shared_tile_has_as_many_invocations_as_blocks_to_bring() {
         for kernel in crate::kernels::all() {
             for Variant { entry, tile: [cols, rows], family } in kernel.variants {
-                if let Family::Shared([wide, high]) = family {
+                if let Family::Shared([wide, high]) | Family::SharedHalf([wide, high]) = family {
                     assert_eq!((wide / cols) * (high / rows), wide + high, "{entry}");
                     // the exclusive or stays within the operand's own part of the memory, and within the invocations' tiles
                     assert!([wide / 4, high / 4, wide / cols, high / rows].iter().all(|n| n % 8 == 0), "{entry}");

@@ -3,6 +3,7 @@
 //! Each element of C is one chain of multiply-adds over k from 0 on, whatever the vectors, the blocks, and the number of threads: the
 //! result is the same for any of them (and on all processors that fuse the two roundings of a multiply-add).
 
+pub(crate) mod half;
 mod pack;
 mod tile;
 
@@ -21,7 +22,7 @@ pub struct Matrix<'a, T> {
     col: usize,
 }
 
-impl<'a, T> Matrix<'a, T> {
+impl<'a, T: Copy> Matrix<'a, T> {
     /// A matrix `[rows, cols]` whose rows lie `stride` apart.
     pub fn new(cells: &'a [T], [rows, cols]: [usize; 2], stride: usize) -> Self {
         assert!(cols <= stride && (rows == 0 || (rows - 1) * stride + cols <= cells.len()), "the slice holds the matrix");
@@ -36,6 +37,23 @@ impl<'a, T> Matrix<'a, T> {
     /// The slice, the shape and the strides.
     pub(crate) fn parts(self) -> (&'a [T], [usize; 2], [usize; 2]) {
         (self.cells, [self.rows, self.cols], [self.row, self.col])
+    }
+
+    /// The cells from the first element to the last.
+    fn cells(self) -> &'a [T] {
+        let last = self.rows.saturating_sub(1) * self.row + self.cols.saturating_sub(1) * self.col;
+        &self.cells[..(last + 1).min(self.cells.len())]
+    }
+
+    /// The same matrix over other cells.
+    fn over<'b>(self, cells: &'b [T]) -> Matrix<'b, T> {
+        Matrix { cells, rows: self.rows, cols: self.cols, row: self.row, col: self.col }
+    }
+
+    /// The matrix of what `of` makes of each element, in `room`.
+    pub(crate) fn map<'b>(self, room: &'b mut Vec<T>, of: impl Fn(&T) -> T) -> Matrix<'b, T> {
+        room.extend(self.cells().iter().map(of));
+        self.over(room)
     }
 
     /// Without its first rows.

@@ -10,13 +10,14 @@ use crate::clip::Clip;
 use crate::error::{Error, Result};
 use crate::flow::{NUMBERS, bounds};
 use crate::kernels::accumulate::{Accumulate, Average};
-use crate::kernels::finish::{Finish, SCALARS, Tally};
+use crate::kernels::finish::{Finish, FinishScaled, SCALARS, SCALING, Tally};
 use crate::kernels::flow::{self, FlowColumns};
 use crate::kernels::metrics::{Confusion, Errors, Hits};
 use crate::kernels::norm::{CHUNK, ClipValue, NormPartials};
 use crate::loss::{Loss, LossBuffers, LossShape};
 use crate::optim::{Decays, Optimizer};
 use crate::plan::{Buf, Builder, Kind, Plan, ProgramId, Role, Tensor, padded};
+use crate::precision::{LossScale, Precision};
 
 /// How many of the largest outputs count for the accuracy of several.
 const TOP: u32 = 5;
@@ -60,6 +61,8 @@ pub struct Spec<'a> {
     pub snapshot: bool,
     /// How often the flow of gradients is looked at in an epoch, at most.
     pub looks: usize,
+    /// In which precision the products of a step of training are made.
+    pub precision: Precision,
 }
 
 impl<'a> Spec<'a> {
@@ -84,6 +87,7 @@ impl<'a> Spec<'a> {
             sticky: true,
             snapshot: false,
             looks: 0,
+            precision: Precision::Full,
         }
     }
 
@@ -153,6 +157,8 @@ pub struct Compiled {
     pub log: Buf,
     /// For each member 0, or 1 + the slot of the first step with a value that was not finite.
     pub fault: Buf,
+    /// The scale of the loss and what belongs to it `[members, 4]`, where it is scaled: see [`FinishScaled`].
+    pub scaling: Option<Buf>,
     /// Predictions `[members, batch, padded outputs]`.
     pub output: Buf,
     /// The buffers whose rows are those of the batch.
@@ -220,7 +226,9 @@ impl Model {
         let slope = b.buffer("slope of the loss", Kind::F32, members * batch * padded(outputs));
 
         let (rows, m) = (batch as u32, members as u32);
-        let mut graph = Graph::new(&mut b, self, Batch { rows, members: m }, &segments, input);
+        let mixed = spec.precision == Precision::Mixed && spec.optimizer.is_some();
+        let scaling = mixed.then(|| b.buffer("scale of the loss", Kind::F32, members * SCALING));
+        let mut graph = Graph::new(&mut b, self, Batch { rows, members: m }, &segments, input, scaling);
         let shape = LossShape { rows, outputs: outputs as u32, order_stride: spec.order as u32, members: m, weighted: spec.weighted };
         let loss_of =
             |predictions: Buf| LossBuffers { predictions, classes, values, order, delta: slope, loss: row_loss, weights, class_weights };
@@ -299,8 +307,16 @@ impl Model {
                 first += chunks;
             }
             let max_norm = spec.clip.norm().map_or(0.0, |norm| norm as f32);
-            let finish = Finish { rows, partials: count as u32, members: m, max_norm, sticky: spec.sticky.into() };
-            b.dispatch(&finish, &[Plan::STEPS, row_loss, log, partials, scalars, fault], "sums");
+            let (partial_sums, sticky) = (count as u32, spec.sticky.into());
+            let ends = [Plan::STEPS, row_loss, log, partials, scalars, fault];
+            match scaling {
+                None => b.dispatch(&Finish { rows, partials: partial_sums, members: m, max_norm, sticky }, &ends, "sums"),
+                Some(scaling) => {
+                    let LossScale { interval, floor, .. } = LossScale::default();
+                    let finish = FinishScaled { rows, partials: partial_sums, members: m, max_norm, sticky, interval, floor };
+                    b.dispatch(&finish, &[&ends[..], &[scaling]].concat(), "sums");
+                }
+            }
             for (n, segment) in segments.iter().enumerate() {
                 let own = [scalars, grads[n], params[n], decaying[n]].into_iter().chain(states.iter().map(|state| state[n]));
                 optimizer.emit(&mut b, quarter(segment), m, &own.collect::<Vec<_>>());
@@ -317,7 +333,7 @@ impl Model {
         let (layers, mut per_row, seeds) = graph.into_parts();
         let look = (spec.looks > 0 && !grads.is_empty()).then(|| look(&mut b, spec, &layers, &segments, &params, &grads));
         let kept = if spec.snapshot {
-            [&params].into_iter().chain(&states).chain(Some(&average)).flatten().copied().collect()
+            [&params].into_iter().chain(&states).chain(Some(&average)).flatten().copied().chain(scaling).collect()
         } else {
             Vec::new()
         };
@@ -374,6 +390,7 @@ impl Model {
             states,
             log,
             fault,
+            scaling,
             output,
             per_row,
             layers,

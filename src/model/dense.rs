@@ -19,6 +19,9 @@ pub(super) struct Dense {
     pub(super) kind: u32,
 }
 
+/// Where a dense layer's operands are rounded to `f16`: the scale of the loss.
+pub(super) type Halves = Option<Buf>;
+
 impl Dense {
     fn inputs4(&self) -> u32 {
         self.weight.shape[1].div_ceil(4) as u32
@@ -44,7 +47,7 @@ impl Dense {
     }
 
     /// `a = σ(x·Wᵀ + b)`.
-    pub(super) fn forward(&self, b: &mut Builder, of: Shape, [x, params, a]: [Buf; 3], label: &str) {
+    pub(super) fn forward(&self, b: &mut Builder, of: Shape, half: bool, [x, params, a]: [Buf; 3], label: &str) {
         let (bias4, has_bias) = self.bias4();
         let kernel = DenseForward {
             rows: of.rows,
@@ -57,12 +60,21 @@ impl Dense {
             bias4,
             has_bias,
             kind: self.kind,
+            half: half.into(),
         };
         b.dispatch(&kernel, &[x, params, a], label);
     }
 
     /// `∂C/∂W = δᵀ·x`, `∂C/∂b = Σ δ`, into the gradients, or part by part into slices.
-    pub(super) fn gradient(&self, b: &mut Builder, of: Shape, [delta, x, grads]: [Buf; 3], slices: Option<&Slices>, label: &str) {
+    pub(super) fn gradient(
+        &self,
+        b: &mut Builder,
+        of: Shape,
+        halves: Halves,
+        [delta, x, grads]: [Buf; 3],
+        slices: Option<&Slices>,
+        label: &str,
+    ) {
         let (bias4, has_bias) = self.bias4();
         let kernel = DenseGradient {
             rows: of.rows,
@@ -77,8 +89,9 @@ impl Dense {
             parts: 1,
             part_rows: of.rows,
             slice4: 0,
+            half: halves.is_some().into(),
         };
-        let Some(slices) = slices else { return b.dispatch(&kernel, &[delta, x, grads], label) };
+        let Some(slices) = slices else { return b.dispatch(&kernel, &with(&[delta, x, grads], halves), label) };
         let in_parts = DenseGradient {
             arena4: slices.stride4,
             weight4: slices.place4(self.weight.offset),
@@ -88,11 +101,11 @@ impl Dense {
             slice4: slices.slice4,
             ..kernel
         };
-        b.dispatch(&in_parts, &[delta, x, slices.buf], format!("{label}, {} parts", slices.parts.count));
+        b.dispatch(&in_parts, &with(&[delta, x, slices.buf], halves), format!("{label}, {} parts", slices.parts.count));
     }
 
     /// The error behind the layer, times the slope of activation `kind`, which is a function of what is in `source`.
-    pub(super) fn delta(&self, b: &mut Builder, of: Shape, kind: u32, [delta, params, source, g]: [Buf; 4], label: &str) {
+    pub(super) fn delta(&self, b: &mut Builder, of: Shape, halves: Halves, kind: u32, [delta, params, source, g]: [Buf; 4], label: &str) {
         let kernel = DenseDelta {
             rows: of.rows,
             inputs4: self.inputs4(),
@@ -102,7 +115,12 @@ impl Dense {
             arena4: of.arena4,
             weight4: self.weight.offset as u32 / 4,
             kind,
+            half: halves.is_some().into(),
         };
-        b.dispatch(&kernel, &[delta, params, source, g], label);
+        b.dispatch(&kernel, &with(&[delta, params, source, g], halves), label);
     }
+}
+
+fn with(args: &[Buf], halves: Halves) -> Vec<Buf> {
+    args.iter().copied().chain(halves).collect()
 }

@@ -4,7 +4,7 @@
 //! read a value, their errors are added into a third buffer, so that nothing is ever written twice.
 
 use super::arena::{Segment, home};
-use super::dense::Dense;
+use super::dense::{Dense, Halves};
 use super::norm::{BatchNorm, LayerNorm};
 use super::slices::{self, Room};
 use super::{Layer, Model};
@@ -112,6 +112,8 @@ pub(super) struct Graph {
     flow: Vec<(usize, usize)>,
     output: usize,
     draws: u32,
+    /// Where products are of halves while the model trains.
+    halves: Halves,
 }
 
 /// An error on its way back: its buffer, and whether the slope of the activation that made the value is in it already.
@@ -123,7 +125,7 @@ struct Incoming {
 
 impl Graph {
     /// The graph of a model whose input is in `input`.
-    pub(super) fn new(b: &mut Builder, model: &Model, batch: Batch, segments: &[Segment], input: Buf) -> Self {
+    pub(super) fn new(b: &mut Builder, model: &Model, batch: Batch, segments: &[Segment], input: Buf, halves: Halves) -> Self {
         let value = Value { width: model.inputs(), buf: input, maker: None, readers: 0, learned: false };
         let mut graph = Graph {
             batch,
@@ -137,6 +139,7 @@ impl Graph {
             flow: Vec::new(),
             output: 0,
             draws: 0,
+            halves,
         };
         graph.output = graph.layers(b, model.layers(), "", "", 0);
         graph.values[graph.output].readers += 1;
@@ -313,7 +316,10 @@ impl Graph {
             let (x, y, width) = (self.place(mode, inputs[0]), self.values[*output].buf, self.values[*output].width as u32);
             let width4 = width.div_ceil(4);
             match op {
-                Op::Dense(dense) => dense.forward(b, self.shape(dense.segment), [x, params[dense.segment], y], label),
+                Op::Dense(dense) => {
+                    let half = mode == Mode::Train && self.halves.is_some();
+                    dense.forward(b, self.shape(dense.segment), half, [x, params[dense.segment], y], label);
+                }
                 Op::Activation { kind, .. } => b.dispatch(&Activate { rows, width, width4, members, kind: *kind }, &[x, y], label),
                 Op::Softmax => b.dispatch(&Softmax { rows, width, width4, members }, &[x, y], label),
                 Op::BatchNorm(norm) => norm.forward(b, self.shape(norm.segment), mode, [x, params[norm.segment], y], label),
@@ -376,9 +382,9 @@ impl Graph {
                     let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
                     let Op::Dense(dense) = &self.nodes[n].op else { continue };
                     let (shape, segment) = (self.shape(dense.segment), dense.segment);
-                    dense.gradient(b, shape, [g, input, grads[segment]], slices[n].as_ref(), &label);
+                    dense.gradient(b, shape, self.halves, [g, input, grads[segment]], slices[n].as_ref(), &label);
                     if let Some(to) = to {
-                        dense.delta(b, shape, kind, [g, params[segment], source, to], &label);
+                        dense.delta(b, shape, self.halves, kind, [g, params[segment], source, to], &label);
                         self.contribute(b, &mut incoming, x, Incoming { buf: to, done: before.is_some() });
                     }
                 }

@@ -87,6 +87,7 @@ impl<'a> Ledger<'a> {
                 lr: lr[member],
                 train_loss,
                 grad_norm: norms.iter().sum::<f64>() / norms.len() as f64,
+                loss_scale: log.scales.get(member).map(|&scale| f64::from(scale)),
                 skipped: steps().filter(|(step, beat)| beat.part.last && !step.applied).count(),
                 valid,
                 seconds: self.began.elapsed().as_secs_f64(),

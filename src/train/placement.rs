@@ -112,6 +112,7 @@ fn compile_for(device: &OpenDevice, setup: &Setup<'_>, table: &Table, longest: u
         sticky: setup.sticky,
         snapshot: setup.snapshot,
         looks: setup.looks,
+        precision: setup.precision,
         ..Spec::new(setup.model, setup.loss, setup.batch.min(longest))
     })
 }

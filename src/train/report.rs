@@ -19,8 +19,10 @@ pub struct EpochRecord {
     pub train_loss: f64,
     /// The norm of all gradients before it is clipped (value clipping comes first): the mean over the epoch's steps.
     pub grad_norm: f64,
-    /// Steps that were not applied because a value was not finite.
+    /// Updates that were not applied because a value was not finite; in mixed precision those that halved the scale of the loss are among them.
     pub skipped: usize,
+    /// The scale of the loss after the epoch, in mixed precision.
+    pub loss_scale: Option<f64>,
     /// Loss and metrics of the validation set, when there is one.
     pub valid: Option<Scores>,
     /// Seconds since training began.
@@ -57,6 +59,13 @@ pub enum Event<'a> {
         flow: &'a Flow,
         /// What is wrong.
         found: &'a [crate::flow::Diagnosis],
+    },
+    /// The device got a variant of a kernel wrong when it was tried before its first use: another one takes its place.
+    Distrust {
+        /// The variant's entry point.
+        entry: &'a str,
+        /// What was wrong.
+        what: &'a str,
     },
     /// A value was not finite, and the epoch begins anew with lower rates.
     Rollback {
@@ -106,7 +115,7 @@ pub struct StartTimes {
     pub device: f64,
     /// Compiling the model to a plan, on the host.
     pub plan: f64,
-    /// Making the plan's buffers, pipelines and bindings. (Software drivers compile a kernel later, when it first runs.)
+    /// Making the plan's buffers, pipelines and bindings, and trying those that rest on optional features of the adapter. (Software drivers compile a kernel later, when it first runs.)
     pub pipelines: f64,
     /// Writing data, weights and the first order to the device.
     pub upload: f64,

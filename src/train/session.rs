@@ -14,7 +14,9 @@ use crate::loss::{Loss, Takes};
 use crate::metrics::{Confusion, Scores, Sums, spread};
 use crate::model::{Compiled, LayerBuffers, Look, Model, Weights};
 use crate::optim::Optimizer;
+use crate::parity::{Wrong, try_variants};
 use crate::plan::{Buf, Kind, ProgramId, Tensor, padded};
+use crate::precision::{LossScale, Precision};
 use crate::rng::{Purpose, Rng};
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) sticky: bool,
     pub(crate) snapshot: bool,
     pub(crate) looks: usize,
+    pub(crate) precision: Precision,
     /// Whether the first step is waited for and timed.
     pub(crate) clocked: bool,
     /// Where to write down what the executor does.
@@ -59,6 +62,8 @@ pub(crate) struct Session {
     ready: Option<Instant>,
     /// What went before the first step was done.
     pub(crate) start: StartTimes,
+    /// Variants that the device got wrong when they were tried for this session.
+    pub(super) wrong: Vec<Wrong>,
 }
 
 /// What an epoch left in the log, for each step and member.
@@ -67,6 +72,8 @@ pub(crate) struct EpochLog {
     pub(crate) steps: Vec<Vec<Logged>>,
     /// For each member, the step (from 0) whose values were not finite.
     pub(crate) faults: Vec<Option<usize>>,
+    /// For each member the scale of the loss after the epoch; empty where it is not scaled.
+    pub(crate) scales: Vec<f32>,
 }
 
 /// What a step left in the log.
@@ -90,6 +97,7 @@ impl Session {
         let began = Instant::now();
         let compiled = placement::compile(device, setup, table, longest)?;
         let planned = Instant::now();
+        let wrong = try_variants(device, &compiled.plan)?;
         let mut executor = device.executor(compiled.plan.clone())?;
         let ready = Instant::now();
         let start = StartTimes {
@@ -149,6 +157,7 @@ impl Session {
             clocked: setup.clocked,
             ready: Some(ready),
             start,
+            wrong,
         })
     }
 
@@ -193,11 +202,15 @@ impl Session {
         Ok(arena)
     }
 
-    /// Sets the optimizer's states to zero and forgets faults.
+    /// Sets the optimizer's states to zero and the scale of the loss to its first value, and forgets faults.
     pub(crate) fn reset(&mut self) -> Result<()> {
         for &buf in self.compiled.states.iter().flatten() {
             let len = self.compiled.plan.buffer(buf).len;
             self.executor.write(buf, 0, &vec![0.0; len])?;
+        }
+        if let Some(scaling) = self.compiled.scaling {
+            let init = LossScale::default().init;
+            self.executor.write(scaling, 0, &[init, 1.0 / init, 0.0, 0.0].repeat(self.members))?;
         }
         self.forget_faults()
     }
@@ -212,7 +225,7 @@ impl Session {
         pairs.iter().try_for_each(|&(from, to)| self.executor.copy(from, to, 0, self.compiled.plan.buffer(from).len))
     }
 
-    /// Keeps weights, states and averages as they are now, on the device.
+    /// Keeps weights, states, averages and the scale of the loss as they are now, on the device.
     pub(crate) fn keep_all(&mut self) -> Result<()> {
         self.copy_arena(&self.compiled.snapshot.clone())
     }
@@ -349,7 +362,14 @@ impl Session {
         let faults = self.executor.read_words(self.compiled.fault, 0, self.members)?;
         let logged = |sums: &[f32]| Logged { loss: sums[0], norm: sums[1], sound: sums[2] != 0.0, applied: sums[3] != 0.0 };
         let steps = log.chunks(4 * self.members).map(|step| step.chunks(4).map(logged).collect()).collect();
-        Ok(EpochLog { steps, faults: faults.iter().map(|&fault| (fault > 0).then(|| fault as usize - 1)).collect() })
+        let scales = match self.compiled.scaling {
+            Some(scaling) => {
+                let all = self.executor.read(scaling, 0, self.compiled.plan.buffer(scaling).len)?;
+                all.chunks(all.len() / self.members).map(|own| own[0]).collect()
+            }
+            None => Vec::new(),
+        };
+        Ok(EpochLog { scales, steps, faults: faults.iter().map(|&fault| (fault > 0).then(|| fault as usize - 1)).collect() })
     }
 
     /// Runs something with the weights that are judged in the place of those that are trained.

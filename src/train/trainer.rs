@@ -10,6 +10,7 @@ use crate::exec::{Device, OpenDevice};
 use crate::loss::Loss;
 use crate::model::{Model, Weights};
 use crate::optim::{Adam, Optimizer};
+use crate::precision::Precision;
 use crate::schedule::Schedule;
 
 /// One of the models that are trained side by side: what it has of its own.
@@ -96,6 +97,7 @@ pub struct Trainer {
     pub(super) on_nonfinite: OnNonFinite,
     pub(super) looks: Looks,
     pub(super) timing: Timing,
+    pub(super) precision: Precision,
 }
 
 impl Trainer {
@@ -117,6 +119,7 @@ impl Trainer {
             on_nonfinite: OnNonFinite::Error,
             looks: Looks::EachEpoch,
             timing: Timing::Nothing,
+            precision: Precision::Full,
         }
     }
 
@@ -186,6 +189,26 @@ impl Trainer {
         Trainer { looks, ..self }
     }
 
+    /// In which precision the products of a step of training are made. [`Precision::Mixed`] is an error on an adapter without `f16`, and brings no
+    /// speed on the CPU path, which imitates it.
+    ///
+    /// ```
+    /// use gradus::train::Stop;
+    /// use gradus::{Dataset, Device, Loss, Model, Precision, Trainer};
+    ///
+    /// # fn main() -> gradus::Result<()> {
+    /// let (train, valid) = Dataset::digits().split(0.8);
+    /// let model = Model::input(64).dense(32).relu().dense(10);
+    /// let trainer = Trainer::new(model, Loss::cross_entropy()).precision(Precision::Mixed);
+    /// let report = trainer.build(Device::Cpu)?.fit(&train, &valid, Stop::after(2))?;
+    /// assert_eq!(report.first().epochs[1].loss_scale, Some(65_536.0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn precision(self, precision: Precision) -> Self {
+        Trainer { precision, ..self }
+    }
+
     /// What is timed while it trains. [`Timing::Steps`] is an error where the device has no timestamps.
     ///
     /// ```
@@ -216,6 +239,7 @@ impl Trainer {
     /// The same on a device that is open already, for example the application's own.
     pub fn build_on(self, device: OpenDevice) -> Result<Training> {
         self.model.check()?;
+        device.check_precision(self.precision)?;
         self.optimizer.check()?;
         self.clip.check()?;
         self.schedule_of(&Member { seed: 0, lr: None }).check()?;

@@ -18,7 +18,9 @@ use crate::kernel::{Part, Row, Step};
 use crate::loss::Loss;
 use crate::metrics::Scores;
 use crate::model::{Compiled, Model};
+use crate::parity::Wrong;
 use crate::plan::ProgramId;
+use crate::precision::Precision;
 use crate::profile::Profile;
 use crate::schedule::{Plateau, Position, Schedule};
 use std::sync::Arc;
@@ -113,6 +115,7 @@ impl Training {
             sticky: trainer.on_nonfinite != OnNonFinite::Skip,
             snapshot: snapshot || trainer.on_nonfinite == OnNonFinite::Rollback,
             looks,
+            precision: trainer.precision,
             clocked: trainer.timing != Timing::Nothing,
             record: sizes.and(self.record.as_ref()),
         };
@@ -177,6 +180,9 @@ impl Training {
             weights::check(session.row_weights(), valid)?;
         }
 
+        for Wrong { entry, what } in &session.wrong {
+            events(&Event::Distrust { entry, what });
+        }
         let mut ledger = Ledger::new(members, &stop, began);
         let mut plateaus: Vec<_> = schedules.iter().map(|schedule| Plateau::of(schedule, monitor.larger_is_better())).collect();
         let mut factors = vec![1.0; members];
@@ -296,9 +302,9 @@ impl Training {
     }
 
     /// Compares back-propagation with finite differences in `f64` in the first step, on up to `each` elements of every tensor. (Of clipping and l2
-    /// decay, which change gradients, it knows nothing.)
+    /// decay, which change gradients, it knows nothing, and mixed precision, whose roundings have no slope, is left out.)
     pub fn gradcheck(&self, train: &Dataset, each: usize) -> Result<Vec<TensorCheck>> {
-        let trainer = Trainer { clip: Clip::None, ..self.trainer.clone() };
+        let trainer = Trainer { clip: Clip::None, precision: Precision::Full, ..self.trainer.clone() };
         let training = Training::new(trainer, self.device.clone());
         let mut first = training.first_step(train)?;
         gradcheck(&first.compiled, &mut *first.executor, first.program, &first.table, each)

@@ -7,6 +7,7 @@ use super::write::{self, Pairs};
 use crate::clip::Clip;
 use crate::error::Result;
 use crate::hyper::Range;
+use crate::precision::Precision;
 use crate::train::{Looks, OnNonFinite, Remainder};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Train {
     pub accumulate: usize,
     /// What happens when a value is not finite; an error unless given.
     pub on_nonfinite: OnNonFinite,
+    /// In which precision the products of dense layers are made; full unless given.
+    pub precision: Precision,
     /// When the flow of gradients is looked at; each epoch unless given.
     pub diagnose: Looks,
     /// How long it may take, in seconds; no epoch is begun after that.
@@ -50,15 +53,17 @@ pub struct Train {
 const REMAINDERS: &[(&str, Remainder)] = &[("keep", Remainder::Keep), ("drop", Remainder::Drop)];
 const ON_NONFINITE: &[(&str, OnNonFinite)] =
     &[("error", OnNonFinite::Error), ("skip", OnNonFinite::Skip), ("rollback", OnNonFinite::Rollback)];
+const PRECISIONS: &[(&str, Precision)] = &[("full", Precision::Full), ("mixed", Precision::Mixed)];
 const LOOKS: &[(&str, Looks)] = &[("epoch", Looks::EachEpoch), ("off", Looks::Never)];
 
-pub(super) static TRAIN_KEYS: [Key; 8] = [
+pub(super) static TRAIN_KEYS: [Key; 9] = [
     Key::new("epochs", "50", "how often the training rows are passed over"),
     Key::new("batch", "64", "how many rows a step takes"),
     Key::new("shuffle", "true", "whether each epoch has an order of its own"),
     Key::new("remainder", "\"keep\"", "what becomes of rows that do not fill a batch: keep or drop"),
     Key::new("accumulate", "1", "how many batches make one update"),
     Key::new("on_nonfinite", "\"error\"", "what happens when a value is not finite: error, skip or rollback"),
+    Key::new("precision", "\"full\"", "what dense layers multiply: full (f32), or mixed (rounded to f16, the loss scaled)"),
     Key::new("diagnose", "\"epoch\"", "when the flow of gradients is looked at: epoch, off, or every so many steps"),
     Key::optional("max_seconds", "600.0", "how long it may take: no epoch is begun after that"),
 ];
@@ -73,6 +78,7 @@ impl Train {
             remainder: section.word("remainder", REMAINDERS, &[])?,
             accumulate: section.count("accumulate", 1..=u32::MAX.into())? as usize,
             on_nonfinite: section.word("on_nonfinite", ON_NONFINITE, &[])?,
+            precision: section.word("precision", PRECISIONS, &[])?,
             diagnose: looks(&section)?,
             max_seconds: seconds(&section)?,
         })
@@ -91,6 +97,7 @@ impl Train {
             ("remainder", write::word(REMAINDERS, &self.remainder)),
             ("accumulate", self.accumulate.to_string()),
             ("on_nonfinite", write::word(ON_NONFINITE, &self.on_nonfinite)),
+            ("precision", write::word(PRECISIONS, &self.precision)),
             (
                 "diagnose",
                 match self.diagnose {

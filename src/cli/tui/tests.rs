@@ -18,6 +18,7 @@ fn made_up() -> History {
             train_loss: loss,
             grad_norm: loss,
             skipped: 0,
+            loss_scale: None,
             valid: Some(valid),
             seconds: epoch as f64,
         };
@@ -75,8 +76,17 @@ fn there_is_room_for_something_on_any_terminal() {
         screen(&History::new("", 0), size);
         let mut odd = History::new("odd", 3);
         for loss in [f64::NAN, 0.0, f64::INFINITY, -1e300, 1e300, 5e-324] {
-            let record =
-                EpochRecord { epoch: 1, steps: 1, lr: loss, train_loss: loss, grad_norm: loss, skipped: 0, valid: None, seconds: loss };
+            let record = EpochRecord {
+                epoch: 1,
+                steps: 1,
+                lr: loss,
+                train_loss: loss,
+                grad_norm: loss,
+                skipped: 0,
+                loss_scale: None,
+                valid: None,
+                seconds: loss,
+            };
             odd.epoch(&record, loss);
             odd.flow.push(("x".repeat(300), loss));
             screen(&odd, size);

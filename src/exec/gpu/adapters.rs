@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
 use crate::kernel::Variant;
 use crate::plan::Dispatch;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open device, its queue, the pipelines made on it, and the first fault it reported. Clones are the same device.
@@ -17,6 +18,7 @@ pub struct Context {
     info: DeviceInfo,
     extras: Extras,
     pipelines: Arc<Pipelines>,
+    trials: Arc<Mutex<HashMap<&'static str, bool>>>,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -38,7 +40,7 @@ impl Context {
         });
         let info = describe(&device.adapter_info());
         let extras = Extras::granted(&device);
-        Context { device, queue, info, extras, pipelines: Arc::default(), fault }
+        Context { device, queue, info, extras, pipelines: Arc::default(), trials: Arc::default(), fault }
     }
 
     /// What the adapter says of itself.
@@ -54,6 +56,11 @@ impl Context {
     /// Whether the device has all of these features.
     pub fn has(&self, features: wgpu::Features) -> bool {
         self.extras.has(features)
+    }
+
+    /// Whether its shaders know `f16`.
+    pub(crate) fn has_f16(&self) -> bool {
+        self.extras.f16()
     }
 
     /// The device.
@@ -94,7 +101,23 @@ impl Context {
 
     /// The variant of its kernel that this adapter runs for a dispatch.
     pub(crate) fn variant(&self, dispatch: &Dispatch) -> &'static Variant {
-        dispatch.variant.unwrap_or_else(|| choose(dispatch.kernel, &dispatch.words, self.into()))
+        dispatch.variant.unwrap_or_else(|| choose(dispatch.kernel, &dispatch.words, &self.into()))
+    }
+
+    /// How a variant's trial on this device ended, by its entry point; `None` where there was none yet.
+    pub(crate) fn trial(&self, entry: &'static str) -> Option<bool> {
+        self.trials.lock().unwrap_or_else(PoisonError::into_inner).get(entry).copied()
+    }
+
+    /// The entry points whose trial failed.
+    pub(super) fn wrong(&self) -> Vec<&'static str> {
+        let trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
+        trials.iter().filter(|(_, passed)| !**passed).map(|(entry, _)| *entry).collect()
+    }
+
+    /// Remembers how a variant's trial ended. One that failed is not chosen again.
+    pub(crate) fn tried(&self, entry: &'static str, passed: bool) {
+        self.trials.lock().unwrap_or_else(PoisonError::into_inner).insert(entry, passed);
     }
 
     /// How many steps of so many operations go into one submission.

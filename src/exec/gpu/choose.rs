@@ -20,25 +20,33 @@ pub(super) fn workgroups(kind: DeviceType) -> usize {
 const TERMS: u64 = 16;
 
 /// What the choice depends on besides the shape.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Adapter {
     kind: DeviceType,
     /// The size of subgroups, where there are any and all have the same.
     lanes: Option<u32>,
+    /// Whether shaders know `f16`.
+    f16: bool,
+    /// The entry points that it got wrong when they were tried.
+    wrong: Vec<&'static str>,
 }
 
 impl From<&Context> for Adapter {
     fn from(context: &Context) -> Self {
         let lanes = context.extras().subgroups().and_then(|[min, max]| (min == max).then_some(max));
-        Adapter { kind: context.info().kind, lanes }
+        Adapter { kind: context.info().kind, lanes, f16: context.extras().f16(), wrong: context.wrong() }
     }
 }
 
 impl Adapter {
     /// Whether it can run a variant.
-    pub(super) fn runs(self, variant: &Variant) -> bool {
+    pub(super) fn runs(&self, variant: &Variant) -> bool {
+        if self.wrong.contains(&variant.entry) {
+            return false;
+        }
         match variant.family {
             Family::Subgroup(lanes) => self.lanes == Some(lanes),
+            Family::SharedHalf(_) => self.f16,
             Family::Direct | Family::Software | Family::Shared(_) => true,
         }
     }
@@ -49,22 +57,30 @@ impl Adapter {
 ///
 /// A software driver runs a workgroup as a loop on one core, and pays for every load: a subgroup that shares what it loads is best, and
 /// where there is none of the right size the largest register tile. A real GPU wants its operands through workgroup memory, in the largest tile that still leaves enough workgroups to fill it and does not hang
-/// far over the edges of the matrix. Sums of a few terms it takes straight from memory.
-pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: Adapter) -> &'static Variant {
+/// far over the edges of the matrix. Sums of a few terms it takes straight from memory. Operands that are rounded to `f16` go through workgroup
+/// memory on every adapter, in a tile chosen the same way: no other family has them.
+pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: &Adapter) -> &'static Variant {
     let grid = (kernel.grid)(words);
     let covered = |tile: [u32; 2]| u64::from(grid[0].div_ceil(tile[0])) * u64::from(grid[1].div_ceil(tile[1]));
     let area = |tile: [u32; 2]| u64::from(tile[0]) * u64::from(tile[1]);
     let of = |wanted: fn(&Family) -> bool| kernel.variants.iter().filter(move |v| wanted(&v.family));
 
     let direct = || of(|family| *family == Family::Direct);
-    if adapter.kind == DeviceType::Software {
+    let half = (kernel.half)(words);
+    if adapter.kind == DeviceType::Software && !half {
         let sharing = of(|family| matches!(family, Family::Subgroup(_))).find(|v| adapter.runs(v));
         let largest = || of(|family| matches!(family, Family::Direct | Family::Software)).max_by_key(|v| area(v.tile));
         return sharing.or_else(largest).expect("every kernel has a direct variant");
     }
     let terms = (kernel.flops)(words) / (2 * grid.iter().map(|&n| u64::from(n)).product::<u64>()).max(1);
-    let shared = || kernel.variants.iter().filter_map(|v| if let Family::Shared(block) = v.family { Some((v, block)) } else { None });
-    if let Some((least, small)) = shared().min_by_key(|(_, block)| area(*block)).filter(|_| terms >= TERMS) {
+    let shared = || {
+        kernel.variants.iter().filter_map(|v| match v.family {
+            Family::Shared(block) if !half => Some((v, block)),
+            Family::SharedHalf(block) if half => Some((v, block)),
+            _ => None,
+        })
+    };
+    if let Some((least, small)) = shared().min_by_key(|(_, block)| area(*block)).filter(|_| half || terms >= TERMS) {
         let cost = |block: [u32; 2]| covered(block) * area(block);
         let filling = shared().filter(|(_, block)| covered(*block) >= WORKGROUPS && 4 * cost(*block) <= 5 * cost(small));
         return filling.max_by_key(|(_, block)| area(*block)).map_or(least, |(v, _)| v);
@@ -83,11 +99,11 @@ mod tests {
     use crate::kernels::named;
 
     /// What runs forward, for δ and for the weight gradient of a layer.
-    fn chosen(adapter: Adapter, rows: u32, inputs: u32, outputs: u32, members: u32) -> [&'static str; 3] {
+    fn chosen(adapter: &Adapter, [rows, inputs, outputs]: [u32; 3], members: u32, half: u32) -> [&'static str; 3] {
         let (inputs4, outputs4) = (inputs.div_ceil(4), outputs.div_ceil(4));
         let (arena4, weight4, bias4, has_bias) = (outputs * inputs4 + outputs4, 0, outputs * inputs4, 1);
-        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias, kind: 0 };
-        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4, kind: 0 };
+        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias, kind: 0, half };
+        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4, kind: 0, half };
         let gradient = DenseGradient {
             rows,
             inputs4,
@@ -101,6 +117,7 @@ mod tests {
             parts: 1,
             part_rows: rows,
             slice4: 0,
+            half,
         };
         [("dense_forward", forward.words()), ("dense_delta", delta.words()), ("dense_gradient", gradient.words())].map(|(name, words)| {
             let entry = choose(named(name).unwrap(), &words, adapter).entry;
@@ -112,14 +129,17 @@ mod tests {
     #[rustfmt::skip]
     fn a_matrix_product_runs_in_the_tile_of_its_shape_and_adapter() {
         use DeviceType::{Discrete, Integrated, Software};
-        let of = |kind| Adapter { kind, lanes: None };
-        let lanes = |lanes| Adapter { kind: Software, lanes: Some(lanes) };
-        for (adapter, [rows, inputs, outputs], wanted) in [
+        let of = |kind| Adapter { kind, lanes: None, f16: false, wrong: Vec::new() };
+        let lanes = |lanes| Adapter { lanes: Some(lanes), ..of(Software) };
+        let wrong = Adapter { wrong: vec!["dense_forward_subgroup_8", "dense_gradient_subgroup_8"], ..lanes(8) };
+        for (adapter, shape, wanted) in [
             // a software driver: by the subgroup, or else the largest register tile
             (lanes(8),       [32, 64, 10],       ["subgroup_8", "subgroup_8", "subgroup_8"]),
             (lanes(8),       [1024, 784, 256],   ["subgroup_8", "subgroup_8", "subgroup_8"]),
             (lanes(16),      [1024, 784, 256],   ["8x16", "8x16", "8x16"]),
             (of(Software),   [1024, 784, 256],   ["8x16", "8x16", "8x16"]),
+            // what a driver got wrong when it was tried is not used
+            (wrong,          [1024, 784, 256],   ["8x16", "subgroup_8", "8x16"]),
             // small layers leave most of a GPU idle in any larger tile
             (of(Discrete),   [32, 784, 256],     ["shared_32x32", "shared_32x32", "shared_32x32"]),
             (of(Integrated), [128, 784, 256],    ["shared_32x32", "shared_32x32", "shared_32x32"]),
@@ -132,8 +152,25 @@ mod tests {
             (of(Discrete),   [1024, 2, 1024],    ["8x8", "shared_32x32", "shared_32x32"]),
             (of(Discrete),   [8, 2, 16],         ["4x4", "shared_32x32", "4x4"]),
         ] {
-            assert_eq!(chosen(adapter, rows, inputs, outputs, 1), wanted, "{adapter:?}, {rows} rows, {inputs} → {outputs}");
-            assert_eq!(chosen(adapter, rows, inputs, outputs, 64), wanted, "members are of no account");
+            assert_eq!(chosen(&adapter, shape, 1, 0), wanted, "{adapter:?}, {shape:?}");
+            assert_eq!(chosen(&adapter, shape, 64, 0), wanted, "members are of no account");
+        }
+    }
+
+    #[test]
+    fn halves_go_through_workgroup_memory_on_every_adapter() {
+        use DeviceType::{Discrete, Software};
+        for (kind, shape, wanted) in [
+            // as whole numbers do on a real GPU
+            (Software, [32, 784, 256], "half_32x32"),
+            (Discrete, [32, 784, 256], "half_32x32"),
+            (Discrete, [1024, 1024, 1024], "half_64x64"),
+            (Discrete, [4096, 4096, 4096], "half_128x128"),
+            // sums of two terms, too
+            (Discrete, [8, 2, 16], "half_32x32"),
+        ] {
+            let adapter = Adapter { kind, lanes: Some(8), f16: true, wrong: Vec::new() };
+            assert_eq!(chosen(&adapter, shape, 1, 1), [wanted; 3], "{kind:?}, {shape:?}");
         }
     }
 
@@ -142,7 +179,7 @@ mod tests {
         for kernel in crate::kernels::all() {
             let case = (kernel.cases)().swap_remove(0);
             for kind in [DeviceType::Discrete, DeviceType::Integrated, DeviceType::Virtual, DeviceType::Other, DeviceType::Software] {
-                let entry = choose(kernel, &case.words, Adapter { kind, lanes: Some(8) }).entry;
+                let entry = choose(kernel, &case.words, &Adapter { kind, lanes: Some(8), f16: false, wrong: Vec::new() }).entry;
                 assert!(kernel.entries().iter().any(|own| own == entry), "{kernel:?} has no `{entry}`");
             }
         }

@@ -39,6 +39,11 @@ impl Extras {
         self.has(Features::SUBGROUP).then_some(self.subgroup)
     }
 
+    /// Whether shaders know `f16`.
+    pub(super) fn f16(&self) -> bool {
+        self.has(Features::SHADER_F16)
+    }
+
     /// Each by the name that `gradus devices` has for it, and what there is of it.
     pub fn list(&self) -> [(&'static str, String); 4] {
         let yes = |there: bool| if there { "yes" } else { "no" }.to_string();
@@ -55,7 +60,7 @@ impl Extras {
         [
             ("timestamps", timestamps),
             ("subgroups", subgroups),
-            ("f16", yes(self.has(Features::SHADER_F16))),
+            ("f16", yes(self.f16())),
             ("cooperative matrix", yes(self.has(Features::EXPERIMENTAL_COOPERATIVE_MATRIX))),
         ]
     }

@@ -7,6 +7,7 @@ use crate::data::{Scaling, Split, Task};
 use crate::loss::{self, Takes};
 use crate::model::{Dist, Fan, Init, Layer, Scheme};
 use crate::optim::Decays;
+use crate::precision::Precision;
 use crate::schedule::Position;
 use crate::train::{ClassWeights, Looks, Mode, Monitor, OnNonFinite, Remainder};
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ fn what_is_left_out_has_the_documented_default() {
         remainder: Remainder::Keep,
         accumulate: 1,
         on_nonfinite: OnNonFinite::Error,
+        precision: Precision::Full,
         diagnose: Looks::EachEpoch,
         max_seconds: None,
     };
@@ -149,6 +151,7 @@ fn training_is_told_what_to_do_with_batches_faults_looks_and_time() {
     let train = with("train", "accumulate = 4\non_nonfinite = \"skip\"\ndiagnose = \"off\"\nmax_seconds = 1.5").train;
     assert_eq!((train.accumulate, train.on_nonfinite, train.diagnose), (4, OnNonFinite::Skip, Looks::Never));
     assert_eq!(train.time(), Some(std::time::Duration::from_millis(1500)));
+    assert_eq!(with("train", "precision = \"mixed\"").train.precision, Precision::Mixed);
     assert_eq!(with("train", "on_nonfinite = \"rollback\"").train.on_nonfinite, OnNonFinite::Rollback);
     assert_eq!(with("train", "diagnose = 100").train.diagnose, Looks::Every(100));
     assert_eq!(with("train", "diagnose = \"epoch\"").train.diagnose, Looks::EachEpoch);

@@ -11,7 +11,7 @@ fn unknown_keys_and_sections_are_refused_with_what_was_meant() {
         ),
         (
             "[train]\n  lr = 0.1\n",
-            "a.toml:6:3: unknown key `lr` in [train]; it belongs in [optimizer] (keys: epochs, batch, shuffle, remainder, accumulate, on_nonfinite, diagnose, max_seconds)",
+            "a.toml:6:3: unknown key `lr` in [train]; it belongs in [optimizer] (keys: epochs, batch, shuffle, remainder, accumulate, on_nonfinite, precision, diagnose, max_seconds)",
         ),
         ("[output]\nfolder = \"x\"\n", "a.toml:6:1: unknown key `folder` in [output] (keys: dir, tensorboard, report)"),
         (

@@ -75,7 +75,7 @@ fn random(rng: &mut Rng) -> String {
     pick(&[
         "",
         "[train]\nepochs = 9\nbatch = 1\nshuffle = false\nremainder = \"drop\"",
-        "[train]\naccumulate = 3\non_nonfinite = \"rollback\"\ndiagnose = 7\nmax_seconds = 12.5",
+        "[train]\naccumulate = 3\non_nonfinite = \"rollback\"\nprecision = \"mixed\"\ndiagnose = 7\nmax_seconds = 12.5",
     ]);
     pick(&[
         "",
@@ -161,6 +161,7 @@ shuffle = true
 remainder = "keep"
 accumulate = 1
 on_nonfinite = "error"
+precision = "full"
 diagnose = "epoch"
 
 [early_stopping]

@@ -1,0 +1,133 @@
+//! Before its first use on a device, a variant that rests on an optional feature of adapters computes a small case.
+
+use super::{Mismatch, Outcome, check_case, truth_of};
+use crate::error::{Error, Result};
+use crate::exec::OpenDevice;
+use crate::formula::Formulas;
+use crate::kernel::{Case, Family, KernelInfo, Variant};
+use crate::plan::Plan;
+
+/// A variant of a kernel that a device got wrong when it was tried, and is not used there.
+#[derive(Debug, Clone)]
+pub(crate) struct Wrong {
+    /// Its entry point.
+    pub(crate) entry: &'static str,
+    /// What was wrong.
+    pub(crate) what: String,
+}
+
+/// Tries the variants that a device would run for a plan and that rest on optional features of adapters, each once a device. What it gets wrong is
+/// not used: another variant takes its place, and it is told. An error where none can: products of halves have no other family.
+pub(crate) fn try_variants(device: &OpenDevice, plan: &Plan) -> Result<Vec<Wrong>> {
+    let mut all = Vec::new();
+    // what takes the place of a variant may have to be tried, too
+    while let Some((kernel, variant)) = device.untried(plan).first().copied() {
+        let what = match try_variant(kernel, variant, &plan.formulas, device) {
+            Ok(None) => {
+                device.tried(variant, true);
+                continue;
+            }
+            Ok(Some(mismatch)) => mismatch.to_string(),
+            Err(Error::Device(refusal)) => refusal,
+            Err(error) => return Err(error),
+        };
+        if let Family::SharedHalf(_) = variant.family {
+            return Err(Error::Device(format!(
+                "{} gets products of f16 wrong ({what}): use precision = \"full\", a newer driver, or --device cpu",
+                device.info()
+            )));
+        }
+        device.tried(variant, false);
+        all.push(Wrong { entry: variant.entry, what });
+    }
+    Ok(all)
+}
+
+/// Tries a variant on a device with the formulas of a plan: the first result that is too far from the twin in `f64`, if any. The pipeline is the
+/// one that the plan uses, so that no shader is compiled for the trial alone.
+fn try_variant(
+    kernel: &'static KernelInfo,
+    variant: &'static Variant,
+    formulas: &Formulas,
+    device: &OpenDevice,
+) -> Result<Option<Mismatch>> {
+    let Some(case) = (kernel.trial)(matches!(variant.family, Family::SharedHalf(_))) else { return Ok(None) };
+    let case = Case { formulas: formulas.clone(), ..case };
+    let (truth, bounds) = truth_of(kernel, &case)?;
+    let mut outcome = Outcome { kernel: kernel.name, ..Outcome::default() };
+    // what the run may use of the device's memory is no bound for a trial, which is gone before it
+    check_case(kernel, &case, variant, &truth, bounds.as_deref(), &device.clone().with_memory(u64::MAX), &mut outcome)?;
+    Ok(outcome.mismatch)
+}
+
+#[cfg(all(test, feature = "gpu"))]
+mod tests {
+    use super::*;
+    use crate::exec::Device;
+    use crate::exec::gpu::adapters;
+    use crate::kernel::{Kernel as _, Params as _};
+    use crate::kernels::dense_forward::DenseForward;
+    use crate::plan::{Builder, Kind};
+
+    /// Lanes take what lane 0 has, and operands are not the ones that were brought.
+    fn wrong(variants: &[Variant]) -> String {
+        DenseForward::wgsl_of(variants).replace("], 1u);", "], 0u);").replace("vec4<f16>(next[0])", "vec4<f16>(next[1])")
+    }
+
+    static WRONG: KernelInfo = KernelInfo::of::<DenseForward>().doctored(wrong);
+    static RIGHT: KernelInfo = KernelInfo::of::<DenseForward>();
+
+    fn plan(kernel: &'static KernelInfo, half: u32) -> Plan {
+        let layer = DenseForward {
+            rows: 8,
+            inputs4: 8,
+            outputs: 32,
+            outputs4: 8,
+            members: 1,
+            arena4: 512,
+            weight4: 0,
+            bias4: 256,
+            has_bias: 1,
+            kind: 0,
+            half,
+        };
+        let mut builder = Builder::new(1, 1);
+        let args = [("x", 256), ("params", 2048), ("a", 256)].map(|(name, len)| builder.buffer(name, Kind::F32, len));
+        builder.program("forward");
+        builder.dispatch_words(kernel, layer.words(), &args, "layer");
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_variant_that_a_device_gets_wrong_is_not_used() {
+        for (info, _) in adapters() {
+            // a device each: what it got wrong is remembered
+            let [device, other] = [(); 2].map(|()| Device::Named(info.name.clone()).open().unwrap());
+            let entry = |device: &OpenDevice, plan: &Plan| device.entry(&plan.programs[0].dispatches[0]);
+            let (bad, good) = (plan(&WRONG, 0), plan(&RIGHT, 0));
+            let optional = entry(&device, &good).contains("subgroup");
+            let found = try_variants(&device, &bad).unwrap();
+            assert_eq!(found.len(), usize::from(optional), "{info}: {found:?}");
+            assert!(!entry(&device, &bad).contains("subgroup"), "{info}");
+            assert!(found.iter().all(|wrong| wrong.entry == "dense_forward_subgroup_8" && wrong.what.contains("should be")), "{found:?}");
+            assert!(try_variants(&other, &good).unwrap().is_empty(), "{info}: what is right stays");
+            assert_eq!(entry(&other, &good).contains("subgroup"), optional, "{info}");
+            assert!(other.untried(&good).is_empty(), "{info}: once a device");
+        }
+    }
+
+    #[test]
+    fn halves_that_a_device_gets_wrong_are_refused_by_name() {
+        for (info, _) in adapters() {
+            let device = Device::Named(info.name.clone()).open().unwrap();
+            if device.check_precision(crate::precision::Precision::Mixed).is_err() {
+                continue;
+            }
+            let message = try_variants(&device, &plan(&WRONG, 1)).unwrap_err().to_string();
+            assert!(message.contains(&info.driver) && message.contains("precision = \"full\""), "{message}");
+            let again = try_variants(&device, &plan(&WRONG, 1));
+            assert!(again.is_err(), "{info}: and again, not passed over");
+            assert!(try_variants(&device, &plan(&RIGHT, 1)).unwrap().is_empty());
+        }
+    }
+}
