@@ -1,9 +1,9 @@
 //! The three jobs that others are measured by, one JSON line a result, so that rounds can take turns with theirs:
-//! `cargo bench --bench jobs -- [--jobs mnist,wide,tiny] [--device cpu] [--threads 1] [--data data/mnist] [--batches 32,128,1024] [--rows 12800] [--epochs 3]`
+//! `cargo bench --bench jobs -- [--jobs mnist,wide,tiny] [--device cpu] [--threads 1] [--data data/mnist] [--batches 32,128,1024] [--rows 12800] [--epochs 3] [--members 1,64]`
 //!
 //! mnist: 784-256-128-10, ReLU, Adam 1e-3, norm clip 1.0, shuffled, whole batches: median epoch after a warm-up epoch, accuracy on the test set.
 //! wide: 1024-4096-4096-1024, ReLU, MSE, Adam, batch 256, no clipping, random data: median step of `--steps` after two.
-//! tiny: 64-32-10 on 1,437 of the digits, batch 32, otherwise as mnist: `--tiny-epochs` epochs after a warm-up epoch.
+//! tiny: 64-32-10 on 1,437 of the digits, batch 32, otherwise as mnist: `--tiny-epochs` epochs after a warm-up epoch, with so many `--members` side by side.
 #![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
 use clap::Parser;
@@ -11,7 +11,7 @@ use gradus::bench::Summary;
 use gradus::data::{Dataset, Features, Table, Targets, read_idx_folder};
 use gradus::exec::OpenDevice;
 use gradus::rng::{Purpose, Rng};
-use gradus::train::{Looks, Remainder, StartTimes, Stop, Timing};
+use gradus::train::{Looks, Member, Remainder, StartTimes, Stop, Timing};
 use gradus::{Adam, Clip, Device, Loss, Model, Result, Trainer};
 use serde_json::json;
 use std::path::PathBuf;
@@ -50,6 +50,9 @@ struct Arguments {
     /// Epochs of tiny that count.
     #[arg(long, default_value_t = 100)]
     tiny_epochs: usize,
+    /// Models side by side in tiny.
+    #[arg(long, value_delimiter = ',', default_values_t = [1])]
+    members: Vec<u64>,
     /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -194,11 +197,15 @@ fn tiny(arguments: &Arguments, device: &OpenDevice) -> Result<()> {
     let digits = Dataset::digits();
     let (rows, rest) = digits.split(1437.0 / digits.len() as f64);
     let model = Model::input(64).dense(32).relu().dense(10);
-    let trainer = Trainer::new(model, Loss::cross_entropy()).clip(Clip::Norm(1.0)).batch(BATCH);
-    let trained = train(trainer, device, &rows, Some(&rest), arguments.tiny_epochs)?;
-    // all epochs together, as the peers have it
-    let timed = &trained.seconds[1..];
-    let seconds = timed.iter().sum::<f64>() / (timed.len() * (rows.len() / BATCH)) as f64;
-    line(arguments, device, "tiny", BATCH, seconds, None, &trained);
+    for &count in &arguments.members {
+        let members: Vec<_> = (0..count).map(|seed| Member { seed, lr: None }).collect();
+        let trainer = Trainer::new(model.clone(), Loss::cross_entropy()).clip(Clip::Norm(1.0)).batch(BATCH).members(members);
+        let trained = train(trainer, device, &rows, Some(&rest), arguments.tiny_epochs)?;
+        // all epochs together, as the peers have it
+        let timed = &trained.seconds[1..];
+        let seconds = timed.iter().sum::<f64>() / (timed.len() * (rows.len() / BATCH)) as f64;
+        let name = if count == 1 { "tiny".into() } else { format!("tiny x {count}") };
+        line(arguments, device, &name, BATCH * count as usize, seconds, None, &trained);
+    }
     Ok(())
 }

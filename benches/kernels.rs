@@ -116,8 +116,21 @@ fn jobs(rows: u32) -> Result<Vec<Job>> {
         add(format!("dense_forward {shape}"), DenseForward::NAME, forward.words(), vec![x, arena, a], x + weights + a)?;
         let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, kind: 1 };
         add(format!("dense_delta {shape}"), DenseDelta::NAME, delta.words(), vec![a, arena, x, x], a + weight + 2 * x)?;
-        let gradient = DenseGradient { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1 };
-        add(format!("dense_gradient {shape}"), DenseGradient::NAME, gradient.words(), vec![a, x, arena], a + x + weights)?;
+        let whole = DenseGradient {
+            rows,
+            inputs4,
+            outputs,
+            outputs4,
+            members,
+            arena4,
+            weight4: 0,
+            bias4,
+            has_bias: 1,
+            parts: 1,
+            part_rows: rows,
+            slice4: 0,
+        };
+        add(format!("dense_gradient {shape}"), DenseGradient::NAME, whole.words(), vec![a, x, arena], a + x + weights)?;
     }
     let arena: usize = 235_264;
     let (arena4, members) = (arena as u32 / 4, 1);

@@ -16,6 +16,8 @@ fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     g[at] = sum * slope(p.kind, source[at]);
 }
 
+fn live_rows(member: u32) -> u32 { return current_step(member).rows; }
+
 // For the tiles of many invocations: L = δ along k, R = W across it; k runs over the layer's outputs.
 fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.outputs4, row < live); }
 

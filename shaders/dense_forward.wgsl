@@ -21,6 +21,8 @@ fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     a[(member * p.rows + row) * p.outputs4 + group] = value;
 }
 
+fn live_rows(member: u32) -> u32 { return current_step(member).rows; }
+
 // For the tiles of many invocations: L = x and R = Wᵀ, both along k. What is beyond the end is taken from the last row and not stored.
 fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.inputs4, row < live); }
 

@@ -1,7 +1,9 @@
 // ∂C/∂W[m, n, k] = Σᵣ δ[m, r, n] · x[m, r, k]   and   ∂C/∂b[m, n] = Σᵣ δ[m, r, n]        δ [members, rows, out], x [members, rows, in]
+// Where the rows are cut into parts, there is a z for each part of each member, and its sum goes to a slice of its own.
 // Two rows an iteration: a batch of 65,536 stays under the limit of loops. The bias gradient rides along in the first column.
 struct DenseGradient {
     rows: u32, inputs4: u32, outputs: u32, outputs4: u32, members: u32, arena4: u32, weight4: u32, bias4: u32, has_bias: u32,
+    parts: u32, part_rows: u32, slice4: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: DenseGradient;
@@ -9,43 +11,57 @@ struct DenseGradient {
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> grads: array<vec4<f32>>;
 
-fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
-    if row < p.outputs && group < p.inputs4 { grads[member * p.arena4 + p.weight4 + row * p.inputs4 + group] = sum; }
+// The first row of the part in δ and x, and where its slice begins.
+var<private> first: u32;
+var<private> slice: u32;
+
+fn live_rows(z: u32) -> u32 {
+    let member = z / p.parts;
+    let part = z % p.parts;
+    let before = part * p.part_rows;
+    first = member * p.rows + before;
+    slice = member * p.arena4 + part * p.slice4;
+    return clamp(current_step(member).rows, before, before + p.part_rows) - before;
+}
+
+fn store(z: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
+    if row < p.outputs && group < p.inputs4 { grads[slice + p.weight4 + row * p.inputs4 + group] = sum; }
 }
 
 // the bias gradient; δ's padding is zero, and so is its
-fn store_sums(member: u32, group: u32, sum: vec4<f32>) {
-    if p.has_bias != 0u && group < p.outputs4 { grads[member * p.arena4 + p.bias4 + group] = sum; }
+fn store_sums(z: u32, group: u32, sum: vec4<f32>) {
+    if p.has_bias != 0u && group < p.outputs4 { grads[slice + p.bias4 + group] = sum; }
 }
 
-// For the tiles of many invocations: L = δᵀ and R = x, both across k, which runs over the rows of the batch.
+// For the tiles of many invocations: L = δᵀ and R = x, both across k, which runs over the rows of the part. Of a part without a live row
+// they are loaded and of no account.
 fn terms4(live: u32, row: u32) -> u32 { return (live + 3u) / 4u; }
 
 // Groups of four rows of the result that there are.
 fn high4(live: u32) -> u32 { return p.outputs4; }
 
-fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
+fn left(z: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
     let row = vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4;
     let counts = select(vec4<f32>(), vec4<f32>(1.0), row < vec4<u32>(live));
-    let at = (min(row, vec4<u32>(live - 1u)) + member * p.rows) * p.outputs4 + min(i4, p.outputs4 - 1u);
+    let at = (min(row, vec4<u32>(max(live, 1u) - 1u)) + first) * p.outputs4 + min(i4, p.outputs4 - 1u);
     return mat4x4<f32>(delta[at.x] * counts.x, delta[at.y] * counts.y, delta[at.z] * counts.z, delta[at.w] * counts.w);
 }
 
-fn right(member: u32, live: u32, j4: u32, k4: u32) -> mat4x4<f32> {
-    let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4, vec4<u32>(live - 1u));
-    let at = (row + member * p.rows) * p.inputs4 + min(j4, p.inputs4 - 1u);
+fn right(z: u32, live: u32, j4: u32, k4: u32) -> mat4x4<f32> {
+    let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * k4, vec4<u32>(max(live, 1u) - 1u));
+    let at = (row + first) * p.inputs4 + min(j4, p.inputs4 - 1u);
     return mat4x4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]);
 }
 
 // tile begin
 @compute @workgroup_size(8, 8)
 fn dense_gradient_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
-    let live = current_step(id.z).rows;
+    let live = live_rows(id.z);
     let row4 = id.y * (ROWSu / 4u);
     let group = id.x * (COLSu / 4u);
     if row4 >= p.outputs4 || group >= p.inputs4 { return; }
-    let dh{h} = id.z * p.rows * p.outputs4 + min(row4 + {h}u, p.outputs4 - 1u);
-    let xq{q} = id.z * p.rows * p.inputs4 + min(group + {q}u, p.inputs4 - 1u);
+    let dh{h} = first * p.outputs4 + min(row4 + {h}u, p.outputs4 - 1u);
+    let xq{q} = first * p.inputs4 + min(group + {q}u, p.inputs4 - 1u);
     var x{h}_{q} = vec4<f32>();
     var y{h}_{q} = vec4<f32>();
     var z{h}_{q} = vec4<f32>();

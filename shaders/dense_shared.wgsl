@@ -1,7 +1,7 @@
 // C[i, j] = Σₖ L[i, k] · R[k, j], a tile of HIGH × WIDE a workgroup, ROWS × COLS an invocation, 16 k at a time through workgroup memory.
 // The kernel says what L and R are by `left` and `right`, which load blocks of 4 × 4 (a column of the matrix is one k; beyond the end of
-// k, L is zero and R finite), how many groups of four k there are for a tile by `terms4`, and what becomes of a sum by `store`, which
-// knows the edges.
+// k, L is zero and R finite), how many live rows there are for a z of the grid by `live_rows`, how many groups of four k for a tile by
+// `terms4`, and what becomes of a sum by `store`, which knows the edges.
 
 // Where an invocation's block lies: which four of the tile's rows or columns, and which four of the 16 k. Neighbours take neighbours in
 // memory, which are along k where a row of the matrix is a row of the tile, and across it where a row is one k.
@@ -29,7 +29,7 @@ fn NAME_shared_HIGHxWIDE(
     @builtin(local_invocation_id) own: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let live = current_step(group.z).rows;
+    let live = live_rows(group.z);
     let corner = vec2<u32>(group.x * (WIDEu / 4u), group.y * (HIGHu / 4u));
     // the same for the whole workgroup, and 0 where it has no live row: all of it comes to each barrier
     let count = terms4(live, 4u * corner.y);

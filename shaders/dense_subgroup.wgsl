@@ -4,7 +4,7 @@
 // tile begin
 @compute @workgroup_size(LANES)
 fn NAME_subgroup_LANES(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
-    let live = current_step(group.z).rows;
+    let live = live_rows(group.z);
     let i4 = group.y * (ROWSu / 4u);
     let j4 = group.x * (LANESu * COLSu / 4u) + lane;
     let count = terms4(live, 4u * i4);

@@ -321,9 +321,9 @@ impl<'a, T: Real> Args<'a, T> {
         }
     }
 
-    /// `g ← scale · ∂ℓ/∂p` and `Σ ℓ` by the plan's loss of a number.
-    pub fn lose(&self, kind: u32, p: &[T], t: &[T], scale: T, g: &mut [T]) -> T {
-        T::lose(&*self.formulas.losses[kind as usize], p, t, scale, g)
+    /// The plan's loss of a number.
+    pub fn loss(&self, kind: u32) -> &'a dyn PointLoss {
+        &*self.formulas.losses[kind as usize]
     }
 
     /// The numbers of argument `i`, to read.

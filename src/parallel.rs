@@ -99,9 +99,53 @@ pub(crate) fn over_members<T: Send>(
     operations: u64,
     each: impl Fn(usize, &mut [T]) + Sync + Send,
 ) {
-    over_rows(&mut cells[..members as usize * part], part, 1, operations as usize, |first, cells| {
-        cells.chunks_exact_mut(part).enumerate().for_each(|(i, cells)| each(first + i, cells));
+    over_parts([cells], members, [part], operations, &|member, [cells]: [&mut [T]; 1]| each(member, cells));
+}
+
+/// Hands each member's parts of several buffers `[members, part]` to a thread. A part may be empty.
+pub(crate) fn over_parts<T: Send, const N: usize>(
+    buffers: [&mut [T]; N],
+    members: u32,
+    parts: [usize; N],
+    operations: u64,
+    each: &(impl Fn(usize, [&mut [T]; N]) + Sync),
+) {
+    share_out(buffers, 0, members as usize, parts, runs(operations as usize), each);
+}
+
+fn share_out<T: Send, const N: usize>(
+    buffers: [&mut [T]; N],
+    first: usize,
+    members: usize,
+    parts: [usize; N],
+    runs: usize,
+    each: &(impl Fn(usize, [&mut [T]; N]) + Sync),
+) {
+    if members < 2 || runs < 2 {
+        let mut rest = buffers;
+        for member in first..first + members {
+            let mut n = 0;
+            let own = rest.each_mut().map(|rest| {
+                n += 1;
+                rest.split_off_mut(..parts[n - 1]).expect("a buffer has a part for each member")
+            });
+            each(member, own);
+        }
+        return;
+    }
+    let left = (members * (runs / 2) / runs).max(1);
+    let mut behind: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
+    let mut n = 0;
+    let before = buffers.map(|buffer| {
+        let (before, rest) = buffer.split_at_mut(left * parts[n]);
+        behind[n] = rest;
+        n += 1;
+        before
     });
+    rayon::join(
+        || share_out(before, first, left, parts, runs / 2, each),
+        || share_out(behind, first + left, members - left, parts, runs - runs / 2, each),
+    );
 }
 
 /// Hands runs of several slices, all cut at the same places, to the threads, each with the number of its first element. A slice that is
@@ -162,6 +206,25 @@ mod tests {
         };
         let sums = std::thread::scope(|scope| [scope.spawn(sum), scope.spawn(sum)].map(|thread| thread.join().unwrap()));
         assert_eq!(sums, [201 << 12; 2]);
+    }
+
+    #[test]
+    fn every_member_has_its_own_parts_whatever_the_number_of_threads() {
+        for threads in [1, 2, 3, 8] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for members in [1, 2, 5, 64] {
+                let (mut wide, mut none, mut narrow) = (vec![0; members * 5 + 2], Vec::new(), vec![0; members * 2]);
+                pool.install(|| {
+                    let buffers = [&mut wide[..], &mut none, &mut narrow];
+                    over_parts(buffers, members as u32, [5, 0, 2], u64::MAX, &|member, parts: [&mut [usize]; 3]| {
+                        assert_eq!(parts.each_ref().map(|part| part.len()), [5, 0, 2]);
+                        parts.into_iter().flatten().for_each(|cell| *cell += member + 1);
+                    });
+                });
+                let wanted = |part: usize| (0..members).flat_map(move |member| std::iter::repeat_n(member + 1, part));
+                assert!(wide.into_iter().eq(wanted(5).chain([0, 0])) && narrow.into_iter().eq(wanted(2)), "{members} on {threads}");
+            }
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Buffer {
     pub len: usize,
     /// Whether it is filled again and again while the device works: executors keep room on the host's side for two fillings of it.
     pub streamed: bool,
+    /// The words that it starts with, and zeros behind them.
+    pub start: Vec<u32>,
 }
 
 /// One kernel, once, on given buffers.
@@ -222,16 +224,23 @@ impl Builder {
         builder
     }
 
-    /// Adds a buffer of `len` elements. Buffers start as zeros.
+    /// Adds a buffer of `len` elements. It starts as zeros.
     pub fn buffer(&mut self, name: impl Into<String>, kind: Kind, len: usize) -> Buf {
-        self.plan.buffers.push(Buffer { name: name.into(), kind, len: len.max(4).next_multiple_of(4), streamed: false });
+        self.plan.buffers.push(Buffer { name: name.into(), kind, len: len.max(4).next_multiple_of(4), streamed: false, start: Vec::new() });
         Buf(self.plan.buffers.len() - 1)
     }
 
     /// Adds a buffer like another one.
     pub fn copy_of(&mut self, buf: Buf, name: impl Into<String>) -> Buf {
-        let Buffer { kind, len, .. } = *self.plan.buffer(buf);
+        let &Buffer { kind, len, .. } = self.plan.buffer(buf);
         self.buffer(name, kind, len)
+    }
+
+    /// Adds a buffer of these words, which executors fill when they make it.
+    pub fn constant(&mut self, name: impl Into<String>, words: Vec<u32>) -> Buf {
+        let buf = self.buffer(name, Kind::U32, words.len());
+        self.plan.buffers[buf.0].start = words;
+        buf
     }
 
     /// Adds a buffer that is filled again and again while the device works.

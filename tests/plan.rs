@@ -25,11 +25,31 @@ fn a_step_of_dense_layers_takes_at_most_four_dispatches_a_layer_and_three_more()
         let hidden = (1..layers).fold(Model::input(64), |model, _| model.dense(16).relu());
         for optimizer in [Sgd::new(), Adam::new()] {
             let trainer = Trainer::new(hidden.clone().dense(10), Loss::cross_entropy()).optimizer(optimizer).clip(Clip::Norm(1.0));
-            let first = first_step(trainer, &digits);
+            let first = first_step(trainer.clone(), &digits);
             let count = first.compiled.plan.program(first.program).dispatches.len();
             assert!(count <= 4 * layers + 3, "{count} dispatches for {layers} layers");
+            // on a GPU the gradients of a large batch are made in parts: one more, for all layers together
+            let gpu = Device::Cpu.open().unwrap().with_workgroups(200);
+            let first = trainer.batch(1024).build_on(gpu).unwrap().first_step(&digits).unwrap();
+            assert_eq!(first.compiled.plan.program(first.program).dispatches.len(), count + 1, "for {layers} layers in parts");
         }
     }
+}
+
+#[test]
+fn a_gradient_in_parts_moves_a_slice_for_each() {
+    // 512 rows of 64 pixels through 64 → 16 → 12 units, in 8 parts of 64
+    let model = Model::input(64).dense(16).relu().dense(10);
+    let gpu = Device::Cpu.open().unwrap().with_workgroups(200);
+    let first = Trainer::new(model, Loss::cross_entropy()).batch(512).build_on(gpu).unwrap().first_step(&Dataset::digits()).unwrap();
+    let bytes = moved(&first);
+    let of = |kernel: &str, label: &str| bytes.iter().find(|d| d.0 == kernel && d.1.starts_with(label)).unwrap().2 / 4;
+    // δ 512·12, x 512·16; a slice has W 10·16, padded to 192, and b 12
+    assert_eq!(of("dense_gradient", "layer 2"), 512 * 12 + 512 * 16 + 8 * 204);
+    // W 16·64 and b 16
+    assert_eq!(of("dense_gradient", "layer 0"), 512 * 16 + 512 * 64 + 8 * 1040);
+    // for each layer four words, its slices, and their sum
+    assert_eq!(of("sum_slices", "slices"), 8 + 8 * (204 + 1040) + (204 + 1040));
 }
 
 #[test]

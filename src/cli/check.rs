@@ -13,6 +13,7 @@ use crate::exec::cpu::Cpu;
 use crate::expr::Expr;
 use crate::model::{Compiled, Layer, Model};
 use crate::parity::lockstep;
+use crate::plan::Dispatch;
 use crate::train::FirstStep;
 use std::process::ExitCode;
 
@@ -135,7 +136,18 @@ fn plan(first: &FirstStep, device: &OpenDevice) -> Result<()> {
         1e-9 * reached.bytes,
         1e6 * reached.launch
     ))?;
-    table(&lines, &reached).iter().try_for_each(|line| print(line))
+    table(&lines, &reached).iter().try_for_each(|line| print(line))?;
+    in_parts(compiled, dispatches).iter().try_for_each(|line| print(line))
+}
+
+/// That weight gradients are made in parts, where they are.
+fn in_parts(compiled: &Compiled, dispatches: &[Dispatch]) -> Option<String> {
+    let of = |kernel: &str| dispatches.iter().filter(|dispatch| dispatch.kernel.name == kernel).count();
+    let cut = dispatches.iter().filter(|dispatch| dispatch.args.iter().any(|buf| compiled.slices.contains(buf))).count() - of("sum_slices");
+    (cut > 0).then(|| {
+        let more = of("sum_slices");
+        format!("weight gradients: {cut} in parts of the batch, to fill the device; the parts are added in {more} more of these dispatches")
+    })
 }
 
 /// What a line of the plan is made of.
@@ -163,6 +175,20 @@ fn table(lines: &[Line], reached: &Ceilings) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gradients_in_parts_are_told() {
+        let model = Model::input(64).dense(32).relu().dense(10);
+        let trainer = crate::Trainer::new(model, crate::Loss::cross_entropy()).batch(512);
+        let told = |workgroups| {
+            let device = crate::Device::Cpu.open().unwrap().with_workgroups(workgroups);
+            let first = trainer.clone().build_on(device).unwrap().first_step(&crate::Dataset::digits()).unwrap();
+            in_parts(&first.compiled, &first.compiled.plan.program(first.program).dispatches)
+        };
+        assert_eq!(told(1), None);
+        let wanted = "weight gradients: 2 in parts of the batch, to fill the device; the parts are added in 1 more of these dispatches";
+        assert_eq!(told(200).as_deref(), Some(wanted));
+    }
 
     #[test]
     fn the_plan_is_aligned_and_says_what_bounds_each_dispatch() {

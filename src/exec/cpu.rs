@@ -45,7 +45,7 @@ impl<T: Twin> Cpu<T> {
     pub fn new(plan: Plan) -> Self {
         let cells = plan.buffers.iter().map(|b| match b.kind {
             Kind::F32 => Cells::Real(vec![T::zero(); b.len]),
-            Kind::U32 => Cells::Word(vec![0; b.len]),
+            Kind::U32 => Cells::Word(b.start.iter().copied().chain(std::iter::repeat(0)).take(b.len).collect()),
         });
         let cells = cells.map(RefCell::new).collect();
         let bound = |d: &Dispatch| d.args.iter().map(|b| b.0).collect();

@@ -211,6 +211,12 @@ impl OpenDevice {
         OpenDevice { limits: Limits { binding: bytes.min(self.limits.binding), ..self.limits }, ..self }
     }
 
+    /// The same device, taken for one that so many workgroups keep busy: where a layer's weight gradient is fewer, the rows of a large batch are
+    /// cut into parts for it, whose sums are added in a fixed order.
+    pub fn with_workgroups(self, workgroups: usize) -> Self {
+        OpenDevice { limits: Limits { workgroups, ..self.limits }, ..self }
+    }
+
     /// Exactly how many bytes an executor for a plan takes: the plan's buffers, and what the executor itself needs for uniforms and for the way of
     /// bytes to the device and back. (Of the host's memory, on the CPU path.)
     pub fn memory(&self, plan: &Plan) -> u64 {

@@ -10,11 +10,13 @@ pub struct Limits {
     pub binding: u64,
     /// The most bytes that all buffers together may take, where somebody has said so. (No driver says how much memory is free.)
     pub memory: Option<u64>,
+    /// How many workgroups keep it busy: some hundred on a GPU, one where a workgroup is a loop on a core of the processor.
+    pub workgroups: usize,
 }
 
 impl Limits {
     /// The CPU path's: elements of a buffer are counted in 32 bits there, too.
-    pub(super) const CPU: Limits = Limits { binding: 4 * u32::MAX as u64, memory: None };
+    pub(super) const CPU: Limits = Limits { binding: 4 * u32::MAX as u64, memory: None, workgroups: 1 };
 
     /// An error when a plan does not fit, which takes `needed` bytes in all; the message has the numbers.
     pub(super) fn check(&self, plan: &Plan, needed: u64, name: &str) -> Result<()> {
@@ -60,7 +62,7 @@ mod tests {
             builder.buffer(name, Kind::F32, len);
         }
         let plan = builder.finish().unwrap();
-        let check = |binding, memory| Limits { binding, memory }.check(&plan, plan.memory(), "a GPU");
+        let check = |binding, memory| Limits { binding, memory, workgroups: 1 }.check(&plan, plan.memory(), "a GPU");
         check(8000, Some(plan.memory())).unwrap();
         let told = check(7999, None).unwrap_err().to_string();
         assert!(told.contains("`larger` needs 8000 bytes, but a GPU binds at most 7999 bytes"), "{told}");

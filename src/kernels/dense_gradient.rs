@@ -1,4 +1,5 @@
 //! The gradients of a dense layer: `∂C/∂W[m, n, k] = Σᵣ δ[m, r, n] · x[m, r, k]`, `∂C/∂b[m, n] = Σᵣ δ[m, r, n]`.
+//! The rows of the batch may be cut into parts, whose sums go to slices of their own: [`sum_slices`](super::sum_slices) adds them.
 
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::cases::{self, Dense, Inputs};
@@ -8,7 +9,8 @@ use crate::parallel::over_members;
 use crate::params;
 
 params! {
-    /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients.
+    /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients,
+    /// or that of the slices.
     DenseGradient {
         /// Rows of a full batch.
         rows: u32,
@@ -28,6 +30,12 @@ params! {
         bias4: u32,
         /// 0 for a layer without bias.
         has_bias: u32,
+        /// Parts that the rows of a batch are cut into; 1 for the whole.
+        parts: u32,
+        /// Rows of a part, but for the last.
+        part_rows: u32,
+        /// From one part's slice to the next, in groups of four.
+        slice4: u32,
     }
 }
 
@@ -53,31 +61,39 @@ impl Kernel for DenseGradient {
     }
 
     fn grid(&self) -> [u32; 3] {
-        [4 * self.inputs4, 4 * self.outputs4, self.members]
+        [4 * self.inputs4, 4 * self.outputs4, self.members * self.parts]
     }
 
     fn loops(&self) -> u64 {
-        self.rows.div_ceil(2).into()
+        self.part_rows.div_ceil(2).into()
     }
 
     fn flops(&self) -> u64 {
-        2 * self.grid().iter().map(|&n| u64::from(n)).product::<u64>() * u64::from(self.rows)
+        2 * [4 * self.inputs4, 4 * self.outputs4, self.members, self.rows].iter().map(|&n| u64::from(n)).product::<u64>()
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (delta, x, mut grads) = (&*args.real(0), &*args.real(1), args.real_mut(2));
         let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        let rows = self.rows as usize;
+        let (rows, part_rows) = (self.rows as usize, self.part_rows as usize);
         over_members(&mut grads, self.members, 4 * self.arena4 as usize, self.flops(), |member, arena| {
-            let delta = &delta[member * rows * stride..][..step.rows * stride];
-            let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);
-            let gradient = &mut arena[4 * self.weight4 as usize..][..outputs * inputs];
-            T::product(Matrix::new(delta, [step.rows, outputs], stride).t(), x, gradient, inputs, &|_, _| {});
-            if self.has_bias != 0 {
-                let bias = &mut arena[4 * self.bias4 as usize..][..stride];
-                bias.fill(T::zero());
-                for row in delta.chunks_exact(stride) {
-                    bias.iter_mut().zip(row).for_each(|(b, &d)| *b += d);
+            for part in 0..self.parts as usize {
+                let before = part * part_rows;
+                let (first, live) = (member * rows + before, step.rows.clamp(before, before + part_rows) - before);
+                let slice = &mut arena[4 * part * self.slice4 as usize..];
+                let delta = &delta[first * stride..][..live * stride];
+                let x = Matrix::new(&x[first * inputs..], [live, inputs], inputs);
+                let gradient = &mut slice[4 * self.weight4 as usize..][..outputs * inputs];
+                match live {
+                    0 => gradient.fill(T::zero()),
+                    _ => T::product(Matrix::new(delta, [live, outputs], stride).t(), x, gradient, inputs, &|_, _| {}),
+                }
+                if self.has_bias != 0 {
+                    let bias = &mut slice[4 * self.bias4 as usize..][..stride];
+                    bias.fill(T::zero());
+                    for row in delta.chunks_exact(stride) {
+                        bias.iter_mut().zip(row).for_each(|(b, &d)| *b += d);
+                    }
                 }
             }
         });
@@ -85,25 +101,42 @@ impl Kernel for DenseGradient {
 
     fn cases() -> Vec<Case> {
         let mut all = Vec::new();
-        for (i, dense) in Dense::shapes().into_iter().enumerate() {
+        // each shape whole; some in parts too: short last ones, and with a short batch parts without a live row, in members also
+        let whole = Dense::shapes().into_iter().map(|dense| (dense, dense.rows, 1));
+        let cut = |rows, live, inputs, outputs, members, part_rows: usize| {
+            (Dense { rows, live, inputs, outputs, members }, part_rows, rows.div_ceil(part_rows))
+        };
+        let parts = [
+            cut(64, 1, 64, 63, 3, 16),
+            cut(31, 8, 33, 32, 3, 16),
+            cut(257, 129, 5, 1000, 1, 64),
+            cut(150, 129, 70, 133, 3, 64),
+            cut(1024, 1000, 128, 10, 1, 64),
+            cut(65_537, 65_535, 2, 3, 1, 1040),
+        ];
+        for (i, (dense, part_rows, parts)) in whole.chain(parts).enumerate() {
             let mut inputs = Inputs::new(200 + i);
+            let slice = dense.arena();
             let gradient = DenseGradient {
                 rows: dense.rows as u32,
                 inputs4: dense.inputs.div_ceil(4) as u32,
                 outputs: dense.outputs as u32,
                 outputs4: dense.outputs.div_ceil(4) as u32,
                 members: dense.members as u32,
-                arena4: dense.arena() as u32 / 4,
+                arena4: (parts * slice) as u32 / 4,
                 weight4: dense.weight() as u32 / 4,
                 bias4: dense.bias() as u32 / 4,
                 has_bias: u32::from(i % 3 != 2),
+                parts: parts as u32,
+                part_rows: part_rows as u32,
+                slice4: slice as u32 / 4,
             };
             let rows = dense.members * dense.rows;
             all.push(
-                cases::case(&gradient, dense.name(), dense.members, &[dense.rows, dense.live, dense.rows])
+                cases::case(&gradient, format!("{} parts {parts}", dense.name()), dense.members, &[dense.rows, dense.live, dense.rows])
                     .arg("delta", inputs.rows(rows, dense.outputs))
                     .arg("x", inputs.rows(rows, dense.inputs))
-                    .arg("grads", cases::poison(dense.members * dense.arena()))
+                    .arg("grads", cases::poison(dense.members * parts * slice))
                     .within(Tolerance::ulp(16.0, 1e-7))
                     .dot(dense.rows, &gradient),
             );

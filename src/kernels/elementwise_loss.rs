@@ -12,6 +12,7 @@ use crate::formula::{Formulas, Link, PointLoss, Takes, Uses};
 use crate::hyper::Hyper;
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
+use crate::parallel::over_parts;
 use crate::params;
 use crate::plan::padded;
 use std::fmt;
@@ -206,21 +207,21 @@ impl Kernel for ElementwiseLoss {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (predictions, values, order, mut g, mut loss) = (args.real(0), args.real(1), args.word(2), args.real_mut(3), args.real_mut(4));
-        let weights = args.real(5);
-        let (outputs, stride) = (self.outputs as usize, self.stride as usize);
+        let (predictions, values, order, weights) = (&*args.real(0), &*args.real(1), &*args.word(2), &*args.real(5));
+        let (mut g, mut loss, formula) = (args.real_mut(3), args.real_mut(4), args.loss(self.kind));
+        let (rows, outputs, stride) = (self.rows as usize, self.outputs as usize, self.stride as usize);
         let k = T::of(self.outputs as f32);
-        for member in 0..self.members as usize {
+        over_parts([&mut *g, &mut *loss], self.members, [rows * stride, rows], 8 * self.flops(), &|member, [g, loss]: [&mut [T]; 2]| {
             let total = T::of(step.total(member));
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
+            let predictions = &predictions[member * rows * stride..];
             for (r, &row) in order.iter().enumerate() {
-                let at = member * self.rows as usize + r;
-                let (prediction, truth) = (&predictions[at * stride..][..outputs], &values[row as usize * outputs..][..outputs]);
+                let (prediction, truth) = (&predictions[r * stride..][..outputs], &values[row as usize * outputs..][..outputs]);
                 let weight = if self.weighted != 0 { weights[row as usize] } else { T::one() };
-                let sum = args.lose(self.kind, prediction, truth, weight / (total * k), &mut g[at * stride..][..outputs]);
-                loss[at] = weight * sum / k;
+                let sum = T::lose(formula, prediction, truth, weight / (total * k), &mut g[r * stride..][..outputs]);
+                loss[r] = weight * sum / k;
             }
-        }
+        });
     }
 
     fn cases() -> Vec<Case> {

@@ -3,7 +3,7 @@
 
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
-use crate::parallel::{Simd, WithSimd, in_vectors, over_rows};
+use crate::parallel::{Simd, WithSimd, in_vectors, over_members, over_rows};
 use crate::params;
 
 params! {
@@ -58,17 +58,17 @@ impl Kernel for Gather {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (features, order, mut batch) = (args.real(0), args.word(1), args.real_mut(2));
+        let (features, order, mut batch) = (&*args.real(0), &*args.word(1), args.real_mut(2));
         let width = 4 * self.width4 as usize;
-        for member in 0..self.members as usize {
+        let part = self.rows as usize * width;
+        over_members(&mut batch, self.members, part, 4 * u64::from(self.members) * part as u64, |member, batch| {
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
-            let batch = batch[member * self.rows as usize * width..].chunks_exact_mut(width);
-            for (row, &source) in batch.zip(order) {
+            for (row, &source) in batch.chunks_exact_mut(width).zip(order) {
                 if let Some(source) = within(source, self.first, self.count) {
                     row.copy_from_slice(&features[source * width..][..width]);
                 }
             }
-        }
+        });
     }
 
     fn cases() -> Vec<Case> {
@@ -90,9 +90,10 @@ impl Kernel for GatherBytes {
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
         let (words, order, mut batch) = (&*args.word(0), &*args.word(1), args.real_mut(2));
         let (width4, scale) = (self.width4 as usize, T::of(self.scale));
-        for member in 0..self.members as usize {
+        let part = self.rows as usize * 4 * width4;
+        over_members(&mut batch, self.members, part, 4 * u64::from(self.members) * part as u64, |member, batch| {
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
-            let batch = &mut batch[member * self.rows as usize * 4 * width4..][..step.rows * 4 * width4];
+            let batch = &mut batch[..step.rows * 4 * width4];
             over_rows(batch, 4 * width4, 1, batch.len() * 4, |first, batch| {
                 for (row, &source) in batch.chunks_exact_mut(4 * width4).zip(&order[first..]) {
                     let Some(source) = within(source, self.first, self.count) else { continue };
@@ -100,7 +101,7 @@ impl Kernel for GatherBytes {
                     in_vectors(Unpack { words, scale, row: row.as_chunks_mut().0 });
                 }
             });
-        }
+        });
     }
 
     fn cases() -> Vec<Case> {

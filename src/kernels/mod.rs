@@ -23,6 +23,7 @@ pub mod norm;
 pub mod running_stats;
 pub mod softmax;
 pub mod softmax_cross_entropy;
+pub mod sum_slices;
 mod template;
 pub mod update;
 
@@ -33,6 +34,7 @@ static TABLE: &[KernelInfo] = &[
     KernelInfo::of::<dense_forward::DenseForward>(),
     KernelInfo::of::<dense_delta::DenseDelta>(),
     KernelInfo::of::<dense_gradient::DenseGradient>(),
+    KernelInfo::of::<sum_slices::SumSlices>(),
     KernelInfo::of::<activation::Activate>(),
     KernelInfo::of::<activation::ActivateSlope>(),
     KernelInfo::of::<softmax::Softmax>(),

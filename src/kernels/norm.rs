@@ -2,7 +2,7 @@
 
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
-use crate::parallel::{Simd, WithSimd, in_vectors, over_rows};
+use crate::parallel::{Simd, WithSimd, in_vectors, over_members, over_rows};
 use crate::params;
 
 /// Elements that one partial sum is over.
@@ -102,7 +102,7 @@ impl Kernel for NormPartials {
 
     fn cpu<T: Real>(&self, _: &Step<'_>, args: &Args<'_, T>) {
         let (grads, mut partials) = (&*args.real(0), args.real_mut(1));
-        for (m, partials) in partials.chunks_exact_mut(self.partials as usize).enumerate().take(self.members as usize) {
+        over_members(&mut partials, self.members, self.partials as usize, 4 * self.flops(), |m, partials| {
             let arena = &grads[m * 4 * self.arena4 as usize..][..4 * self.arena4 as usize];
             let partials = &mut partials[self.first as usize..][..self.chunks as usize];
             over_rows(partials, 1, 1, 16 * arena.len(), |first, partials| {
@@ -110,7 +110,7 @@ impl Kernel for NormPartials {
                     *partial = in_vectors(Squares(chunk));
                 }
             });
-        }
+        });
     }
 
     fn cases() -> Vec<Case> {

@@ -6,6 +6,7 @@
 
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
+use crate::parallel::over_parts;
 use crate::params;
 use crate::plan::padded;
 
@@ -50,19 +51,21 @@ impl Kernel for SoftmaxCrossEntropy {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (logits, classes, order, mut delta, mut loss) = (args.real(0), args.word(1), args.word(2), args.real_mut(3), args.real_mut(4));
-        let (weights, class_weights) = (args.real(5), args.real(6));
-        let (outputs, stride) = (self.outputs as usize, self.stride as usize);
+        let (logits, classes, order, mut delta, mut loss) =
+            (&*args.real(0), &*args.word(1), &*args.word(2), args.real_mut(3), args.real_mut(4));
+        let (weights, class_weights) = (&*args.real(5), &*args.real(6));
+        let (rows, outputs, stride) = (self.rows as usize, self.outputs as usize, self.stride as usize);
         let smoothing = T::of(self.smoothing);
         let spread = smoothing / T::of(self.outputs as f32);
         let all_classes = class_weights[..outputs].iter().fold(T::zero(), |sum, &c| sum + c);
-        for member in 0..self.members as usize {
+        let parts = [rows * stride, rows];
+        over_parts([&mut *delta, &mut *loss], self.members, parts, 8 * self.flops(), &|member, [delta, loss]: [&mut [T]; 2]| {
             let total = T::of(step.total(member));
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
+            let logits = &logits[member * rows * stride..];
             for (r, &row) in order.iter().enumerate() {
-                let at = member * self.rows as usize + r;
-                let (z, y) = (&logits[at * stride..][..outputs], classes[row as usize] as usize);
-                let delta = &mut delta[at * stride..][..outputs];
+                let (z, y) = (&logits[r * stride..][..outputs], classes[row as usize] as usize);
+                let delta = &mut delta[r * stride..][..outputs];
                 let weight = if self.weighted != 0 { weights[row as usize] } else { T::one() };
                 let own = (T::one() - smoothing) * class_weights[y];
                 let top = z.iter().copied().fold(z[0], T::max);
@@ -82,9 +85,9 @@ impl Kernel for SoftmaxCrossEntropy {
                         value += spread * c * (sum.ln() + (top - z));
                     }
                 }
-                loss[at] = weight * value;
+                loss[r] = weight * value;
             }
-        }
+        });
     }
 
     fn cases() -> Vec<Case> {

@@ -7,7 +7,7 @@ use crate::hyper::{Hyper, Range};
 use crate::kernel::{Args, Case, CaseData, Kernel, KernelInfo, Params, Real, Step, Tolerance};
 use crate::kernels::cases::{self, Inputs};
 use crate::kernels::finish::{APPLY, SCALARS};
-use crate::parallel::{Simd, WithSimd, in_vectors, over};
+use crate::parallel::{Simd, WithSimd, in_vectors, over, over_parts};
 use crate::params;
 use crate::plan::row_of;
 use std::marker::PhantomData;
@@ -252,29 +252,27 @@ struct Frame<'a, T> {
 }
 
 fn twin<T: Real, R: Rule>(shape: &Shape, args: &Args<'_, T>) {
-    let (scalars, grads, mut params, decays) = (args.real(0), &*args.real(1), args.real_mut(2), &*args.real(3));
+    let (scalars, grads, mut params, decays) = (&*args.real(0), &*args.real(1), args.real_mut(2), &*args.real(3));
     let arena = 4 * shape.arena4 as usize;
     let decaying = shape.l2 != 0.0 || shape.decoupled != 0.0;
     let [mut first, mut second] = [0, 1].map(|i| (i < R::STATES.len()).then(|| args.real_mut(4 + i)));
-    for m in 0..shape.members as usize {
+    let [first, second] = [&mut first, &mut second].map(|state| state.as_deref_mut().unwrap_or_default());
+    let parts = [arena, if first.is_empty() { 0 } else { arena }, if second.is_empty() { 0 } else { arena }];
+    let operations = 16 * arena as u64 * u64::from(shape.members);
+    over_parts([&mut *params, first, second], shape.members, parts, operations, &|m, arenas: [&mut [T]; 3]| {
         let s = &scalars[SCALARS * m..][..SCALARS];
         if s[APPLY] == T::zero() {
-            continue;
+            return;
         }
         let of = Given { lr: s[1], c1: s[2], c2: s[3], h: shape.h.map(T::of) };
         let frame = Frame { coef: s[0], of, decays: None, l2: T::of(shape.l2), decoupled: T::of(shape.decoupled) };
-        let part = m * arena..(m + 1) * arena;
-        let grads = &grads[part.clone()];
-        let [first, second] = [&mut first, &mut second].map(|state| match state {
-            Some(state) => &mut state[part.clone()],
-            None => &mut [],
-        });
-        over([&mut params[part.clone()], first, second], LANES, 16 * arena, &|from, arenas: [&mut [T]; 3]| {
+        let grads = &grads[m * arena..][..arena];
+        over(arenas, LANES, 16 * arena, &|from, arenas: [&mut [T]; 3]| {
             let run = from..from + arenas[0].len();
             let frame = Frame { decays: decaying.then(|| &decays[run.clone()]), ..frame };
             in_vectors(Update::<T, R> { frame, grads: &grads[run], arenas, rule: PhantomData });
         });
-    }
+    });
 }
 
 /// The rule, element by element.

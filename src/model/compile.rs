@@ -4,6 +4,7 @@ use super::arena::{self, Segment};
 use super::features::{FeatureBuffers, Residence};
 use super::graph::{Batch, Graph, LayerBuffers, Mode};
 use super::memory::{Share, shares};
+use super::slices::Room;
 use super::{Model, Weights};
 use crate::clip::Clip;
 use crate::error::{Error, Result};
@@ -43,6 +44,8 @@ pub struct Spec<'a> {
     pub residence: Residence,
     /// The most bytes that a buffer may have: features and arenas that are larger are cut.
     pub binding: u64,
+    /// How many workgroups keep the device busy: the batch of a small layer is cut into parts for its weight gradient where it has fewer.
+    pub workgroups: usize,
     /// Entries of the order, for one member.
     pub order: usize,
     /// How many classes there are, when the targets are classes.
@@ -73,6 +76,7 @@ impl<'a> Spec<'a> {
             byte_scale: None,
             residence: Residence::Resident,
             binding: u64::MAX,
+            workgroups: 1,
             order: batch,
             classes: None,
             weighted: false,
@@ -139,6 +143,8 @@ pub struct Compiled {
     pub held: Vec<Buf>,
     /// The arena of gradients, those of accumulated batches added up; empty in a plan that does not train.
     pub grads: Vec<Buf>,
+    /// Where weight gradients are made of parts, the slices `[members, ..]` that these were added from.
+    pub slices: Vec<Buf>,
     /// Which elements of a member's arena decay, 0 or 1; empty when none does.
     pub decays: Vec<Buf>,
     /// The arenas of the optimizer.
@@ -253,7 +259,7 @@ impl Model {
         b.dispatch(&tally, &[Plan::STEPS, row_loss, log, stats], "sums");
 
         let (mut train, mut grads, mut gradients, mut states) = (None, Vec::new(), Vec::new(), Vec::new());
-        let (mut decaying, mut decays, mut average) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut decaying, mut decays, mut average, mut slices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         if let Some(optimizer) = spec.optimizer {
             gradients = arena::add(&mut b, "grads", &segments, members);
             states = optimizer.info().states.iter().map(|name| arena::add(&mut b, name, &segments, members)).collect::<Vec<_>>();
@@ -270,7 +276,8 @@ impl Model {
             features.gather(&mut b, spec, width, order, input);
             graph.forward(&mut b, Mode::Train, &params);
             spec.loss.emit(&mut b, shape, &loss_of(graph.output(Mode::Train)));
-            graph.backward(&mut b, &params, &gradients, slope);
+            let room = Room { workgroups: spec.workgroups, binding: spec.binding };
+            slices = graph.backward(&mut b, &params, &gradients, slope, room);
             let quarter = |segment: &Segment| segment.len as u32 / 4;
             grads = gradients.clone();
             if spec.accumulate {
@@ -331,7 +338,7 @@ impl Model {
                 ("data", data.copied().collect()),
                 ("parameters", [&params, &average].into_iter().flatten().copied().collect()),
                 ("copies of parameters", [&best, &held].into_iter().flatten().chain(copies).copied().collect()),
-                ("gradients", gradients.iter().chain(&grads).copied().collect()),
+                ("gradients", gradients.iter().chain(&grads).chain(&slices).copied().collect()),
                 ("optimizer", states.iter().flatten().chain(&decaying).copied().collect()),
                 ("activations and errors", per_row.clone()),
             ],
@@ -362,6 +369,7 @@ impl Model {
             held,
             average,
             grads,
+            slices,
             decays,
             states,
             log,

@@ -1,10 +1,12 @@
 //! The dense layer, forward and backward side by side: which dispatches it adds to a plan.
 
 use super::graph::Shape;
+use super::slices::Slices;
 use crate::kernels::dense_delta::DenseDelta;
 use crate::kernels::dense_forward::DenseForward;
 use crate::kernels::dense_gradient::DenseGradient;
 use crate::plan::{Buf, Builder, Tensor};
+use std::ops::Range;
 
 /// A dense layer in place: its tensors in the arenas, its activation in the same dispatch.
 #[derive(Debug, Clone)]
@@ -24,6 +26,17 @@ impl Dense {
 
     fn outputs(&self) -> u32 {
         self.weight.shape[0] as u32
+    }
+
+    /// Outputs and inputs.
+    pub(super) fn shape(&self) -> [usize; 2] {
+        [self.weight.shape[0], self.weight.shape[1]]
+    }
+
+    /// The elements of its segment that are its own: the weight, and the bias behind it.
+    pub(super) fn span(&self) -> Range<usize> {
+        let last = self.bias.as_ref().unwrap_or(&self.weight);
+        self.weight.offset..(last.offset + last.stored()).next_multiple_of(4)
     }
 
     fn bias4(&self) -> (u32, u32) {
@@ -48,8 +61,8 @@ impl Dense {
         b.dispatch(&kernel, &[x, params, a], label);
     }
 
-    /// `∂C/∂W = δᵀ·x`, `∂C/∂b = Σ δ`.
-    pub(super) fn gradient(&self, b: &mut Builder, of: Shape, [delta, x, grads]: [Buf; 3], label: &str) {
+    /// `∂C/∂W = δᵀ·x`, `∂C/∂b = Σ δ`, into the gradients, or part by part into slices.
+    pub(super) fn gradient(&self, b: &mut Builder, of: Shape, [delta, x, grads]: [Buf; 3], slices: Option<&Slices>, label: &str) {
         let (bias4, has_bias) = self.bias4();
         let kernel = DenseGradient {
             rows: of.rows,
@@ -61,8 +74,21 @@ impl Dense {
             weight4: self.weight.offset as u32 / 4,
             bias4,
             has_bias,
+            parts: 1,
+            part_rows: of.rows,
+            slice4: 0,
         };
-        b.dispatch(&kernel, &[delta, x, grads], label);
+        let Some(slices) = slices else { return b.dispatch(&kernel, &[delta, x, grads], label) };
+        let in_parts = DenseGradient {
+            arena4: slices.stride4,
+            weight4: slices.place4(self.weight.offset),
+            bias4: self.bias.as_ref().map_or(0, |bias| slices.place4(bias.offset)),
+            parts: slices.parts.count as u32,
+            part_rows: slices.parts.rows as u32,
+            slice4: slices.slice4,
+            ..kernel
+        };
+        b.dispatch(&in_parts, &[delta, x, slices.buf], format!("{label}, {} parts", slices.parts.count));
     }
 
     /// The error behind the layer, times the slope of activation `kind`, which is a function of what is in `source`.

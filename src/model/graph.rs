@@ -6,6 +6,7 @@
 use super::arena::{Segment, home};
 use super::dense::Dense;
 use super::norm::{BatchNorm, LayerNorm};
+use super::slices::{self, Room};
 use super::{Layer, Model};
 use crate::formula::{Pointwise, SlopeOf};
 use crate::kernels::activation::{Activate, ActivateSlope, Activation};
@@ -341,8 +342,12 @@ impl Graph {
         }
     }
 
-    /// Adds the way back to a plan, from the slope of the loss.
-    pub(super) fn backward(&mut self, b: &mut Builder, params: &[Buf], grads: &[Buf], slope: Buf) {
+    /// Adds the way back to a plan, from the slope of the loss; hands out the buffers of the slices that gradients were added from.
+    pub(super) fn backward(&mut self, b: &mut Builder, params: &[Buf], grads: &[Buf], slope: Buf, room: Room) -> Vec<Buf> {
+        let dense = |node: &Node| if let Op::Dense(dense) = &node.op { Some(dense.clone()) } else { None };
+        let dense: Vec<Option<Dense>> = self.nodes.iter().map(dense).collect();
+        let dense: Vec<Option<&Dense>> = dense.iter().map(Option::as_ref).collect();
+        let (slices, shelves) = slices::add(b, &dense, &self.segments, self.batch, room);
         let mut incoming: Vec<Option<Incoming>> = vec![None; self.values.len()];
         incoming[self.output] = Some(Incoming { buf: slope, done: false });
         for n in (0..self.nodes.len()).rev() {
@@ -371,7 +376,7 @@ impl Graph {
                     let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
                     let Op::Dense(dense) = &self.nodes[n].op else { continue };
                     let (shape, segment) = (self.shape(dense.segment), dense.segment);
-                    dense.gradient(b, shape, [g, input, grads[segment]], &label);
+                    dense.gradient(b, shape, [g, input, grads[segment]], slices[n].as_ref(), &label);
                     if let Some(to) = to {
                         dense.delta(b, shape, kind, [g, params[segment], source, to], &label);
                         self.contribute(b, &mut incoming, x, Incoming { buf: to, done: before.is_some() });
@@ -414,6 +419,8 @@ impl Graph {
                 }
             }
         }
+        shelves.iter().for_each(|shelf| shelf.sum(b, grads));
+        shelves.iter().map(|shelf| shelf.buf).collect()
     }
 
     /// Adds an error to a value's.

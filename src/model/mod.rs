@@ -8,6 +8,7 @@ mod graph;
 mod init;
 mod memory;
 mod norm;
+mod slices;
 mod traffic;
 mod weights;
 

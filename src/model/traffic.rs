@@ -37,6 +37,10 @@ impl Compiled {
             // every member takes rows of its own
             return members * self.batch * (len / self.data_rows.max(1)).max(1);
         }
+        if let (true, Some(parts), Some(slice4)) = (self.slices.contains(&buf), field(dispatch, "parts"), field(dispatch, "slice4")) {
+            // of all layers' slices its own
+            return members * parts as usize * 4 * slice4 as usize;
+        }
         match self.points_at(dispatch, buf) {
             Some(elements) if self.is_arena(buf) => members * elements,
             _ if buf == self.order => members * self.batch,
@@ -58,14 +62,20 @@ impl Compiled {
 
     /// Elements of the tensors in an arena that a dispatch's uniform points at; `None` where it points at none.
     fn points_at(&self, dispatch: &Dispatch, arena: Buf) -> Option<usize> {
-        let field = |name: &str| {
-            let at = dispatch.kernel.fields.iter().position(|field| field.name == name)?;
-            dispatch.words.get(at).copied()
-        };
+        let field = |name: &str| field(dispatch, name);
+        if let Some(total4) = field("total4") {
+            return Some(4 * total4 as usize);
+        }
         let places = PLACES.iter().filter(|&&name| name != "bias4" || field("has_bias") != Some(0)).filter_map(|name| field(name));
         let starts: Vec<usize> = places.map(|place| 4 * place as usize).collect();
         let is_meant = |at: usize| self.segments_of(arena).any(|s| s.range().contains(&at) && starts.contains(&(at - s.start)));
         let tensors = self.tensors.iter().filter(|tensor| is_meant(tensor.offset));
         (!starts.is_empty()).then(|| tensors.map(|tensor| tensor.stored()).sum())
     }
+}
+
+/// A field of a dispatch's uniform.
+fn field(dispatch: &Dispatch, name: &str) -> Option<u32> {
+    let at = dispatch.kernel.fields.iter().position(|field| field.name == name)?;
+    dispatch.words.get(at).copied()
 }

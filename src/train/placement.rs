@@ -103,6 +103,7 @@ fn compile_for(device: &OpenDevice, setup: &Setup<'_>, table: &Table, longest: u
         byte_scale,
         residence,
         binding: device.limits().binding,
+        workgroups: device.limits().workgroups,
         order: longest,
         classes,
         // cross-entropy weighs classes itself

@@ -377,8 +377,10 @@ impl Session {
             let mut all = session.evaluate_params(data)?;
             if let (true, Targets::Classes { of, names }) = (ranked, Arc::clone(&session.table).targets()) {
                 let of: Vec<u32> = data.rows().iter().map(|&row| of[row as usize]).collect();
-                for (member, scores) in all.iter_mut().enumerate() {
-                    scores.rank(&session.predict_params(member, data)?, names.len(), &of);
+                for (n, some) in all.chunks_mut(RANKED).enumerate() {
+                    let first = n * RANKED;
+                    let outputs = session.predict_params(first..first + some.len(), data)?;
+                    some.iter_mut().zip(outputs).for_each(|(scores, outputs)| scores.rank(&outputs, names.len(), &of));
                 }
             }
             Ok(all)
@@ -420,21 +422,24 @@ impl Session {
 
     /// The model's outputs for a resident view, row by row: logits, or numbers.
     pub(crate) fn predict(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
-        self.with_judged(|session| session.predict_params(member, data))
+        self.with_judged(|session| Ok(session.predict_params(member..member + 1, data)?.remove(0)))
     }
 
-    fn predict_params(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
+    /// The same for several members, out of the same dispatches.
+    fn predict_params(&mut self, members: Range<usize>, data: &Dataset) -> Result<Vec<Vec<f32>>> {
         let beats = self.eval_beats(data);
         self.set_orders(&vec![data.rows().to_vec(); self.members], &beats)?;
         let stride = padded(self.outputs);
-        let mut all = Vec::with_capacity(data.len() * self.outputs);
+        let mut all = vec![Vec::with_capacity(data.len() * self.outputs); members.len()];
         for beat in &beats {
             let mut table = Step::table(self.members);
             push(&mut table, beat, 0, 0, &vec![[0.0; 3]; self.members]);
             let (program, _) = self.ready(self.compiled.predict, std::slice::from_ref(beat))?;
             self.executor.run(program, &table)?;
-            let output = self.executor.read(self.compiled.output, member * self.batch * stride, beat.rows * stride)?;
-            output.chunks(stride).for_each(|row| all.extend_from_slice(&row[..self.outputs]));
+            for (member, all) in members.clone().zip(&mut all) {
+                let output = self.executor.read(self.compiled.output, member * self.batch * stride, beat.rows * stride)?;
+                output.chunks(stride).for_each(|row| all.extend_from_slice(&row[..self.outputs]));
+            }
         }
         Ok(all)
     }
@@ -500,6 +505,8 @@ fn push(table: &mut Vec<u32>, beat: &Beat, slot: usize, number: usize, rates: &[
     Step::push(table, &Row { rows, start, slot, number: number as u32, part, rates: &rates });
 }
 
+/// So many members' outputs are ranked at a time: they are held on the host.
+const RANKED: usize = 64;
 const REMEDY: &str = "lower the learning rate, clip the norm ([clip] norm = 1.0) or scale the data";
 
 /// Into how many parts an epoch is cut at most, so that its progress can be told, and the fewest steps of a part.

@@ -108,7 +108,8 @@ impl Context {
     /// What it can hold.
     pub(crate) fn limits(&self) -> Limits {
         let limits = self.device.limits();
-        Limits { binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size), memory: None }
+        let workgroups = super::choose::workgroups(self.info.kind);
+        Limits { binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size), memory: None, workgroups }
     }
 }
 

@@ -8,6 +8,14 @@ use crate::kernel::{Family, KernelInfo, Variant};
 const INVOCATIONS: u64 = 4096;
 /// So many workgroups do, with those of a large GPU twice over: of a hundred cores none is idle for long at the end.
 const WORKGROUPS: u64 = 200;
+/// How many workgroups keep an adapter busy.
+pub(super) fn workgroups(kind: DeviceType) -> usize {
+    match kind {
+        DeviceType::Cpu | DeviceType::Software => 1,
+        DeviceType::Discrete | DeviceType::Integrated | DeviceType::Virtual | DeviceType::Other => WORKGROUPS as usize,
+    }
+}
+
 /// k that shared tiles take at a time: with fewer terms there is nothing to share.
 const TERMS: u64 = 16;
 
@@ -80,7 +88,20 @@ mod tests {
         let (arena4, weight4, bias4, has_bias) = (outputs * inputs4 + outputs4, 0, outputs * inputs4, 1);
         let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias, kind: 0 };
         let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4, kind: 0 };
-        let gradient = DenseGradient { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias };
+        let gradient = DenseGradient {
+            rows,
+            inputs4,
+            outputs,
+            outputs4,
+            members,
+            arena4,
+            weight4,
+            bias4,
+            has_bias,
+            parts: 1,
+            part_rows: rows,
+            slice4: 0,
+        };
         [("dense_forward", forward.words()), ("dense_delta", delta.words()), ("dense_gradient", gradient.words())].map(|(name, words)| {
             let entry = choose(named(name).unwrap(), &words, adapter).entry;
             entry.strip_prefix(name).unwrap().trim_start_matches('_')

@@ -113,6 +113,9 @@ impl Gpu {
             0 => None,
             bytes => Some(Staging::new(&context, "stream", STREAM_UPLOADS, bytes)),
         };
+        for (b, buffer) in plan.buffers.iter().zip(&buffers).filter(|(b, _)| !b.start.is_empty()) {
+            uploads.write(&context, buffer, 0, bytemuck::cast_slice(&b.start))?;
+        }
         let programs = bind(&context, &plan, &buffers, &mut uploads)?;
         if let Some(error) = pollster::block_on(invalid.pop()) {
             return Err(Error::Device(format!("{} refused the plan: {error}", context.info().name)));
