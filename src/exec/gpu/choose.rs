@@ -8,6 +8,9 @@ use crate::kernel::{Family, KernelInfo, Variant};
 const INVOCATIONS: u64 = 4096;
 /// So many workgroups do, with those of a large GPU twice over: of a hundred cores none is idle for long at the end.
 const WORKGROUPS: u64 = 200;
+/// k that shared tiles take at a time: with fewer terms there is nothing to share.
+const TERMS: u64 = 16;
+
 /// How many workgroups keep an adapter busy.
 pub(super) fn workgroups(kind: DeviceType) -> usize {
     match kind {
@@ -15,9 +18,6 @@ pub(super) fn workgroups(kind: DeviceType) -> usize {
         DeviceType::Discrete | DeviceType::Integrated | DeviceType::Virtual | DeviceType::Other => WORKGROUPS as usize,
     }
 }
-
-/// k that shared tiles take at a time: with fewer terms there is nothing to share.
-const TERMS: u64 = 16;
 
 /// What the choice depends on besides the shape.
 #[derive(Debug, Clone)]
