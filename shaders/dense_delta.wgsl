@@ -17,6 +17,9 @@ fn store(member: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     g[at] = sum * slope(p.kind, source[at]);
 }
 
+// What the loss is scaled by, and what brings a sum back, where operands are rounded.
+fn scale_of(member: u32) -> vec2<f32> { return scaling[member].xy; }
+
 fn live_rows(member: u32) -> u32 { return current_step(member).rows; }
 
 // For the tiles of many invocations: L = δ along k, R = W across it; k runs over the layer's outputs.

@@ -25,6 +25,9 @@ fn live_rows(z: u32) -> u32 {
     return clamp(current_step(member).rows, before, before + p.part_rows) - before;
 }
 
+// What the loss is scaled by, and what brings a sum back, where operands are rounded.
+fn scale_of(z: u32) -> vec2<f32> { return scaling[z / p.parts].xy; }
+
 fn store(z: u32, live: u32, row: u32, group: u32, sum: vec4<f32>) {
     if row < p.outputs && group < p.inputs4 { grads[slice + p.weight4 + row * p.inputs4 + group] = sum; }
 }

@@ -37,7 +37,7 @@ fn NAME_KIND_HIGHxWIDE(
     let count = terms4(live, 4u * corner.y);
     let at = place(lane, HIGHu, WIDEu);
     ?scaled // the loss is scaled where its slope is rounded: L is, and the sums are brought back
-    ?scaled let scale = scaling[group.z].xy;
+    ?scaled let scale = scale_of(group.z);
     ?scaled let up = select(1.0, scale.x, at.x < HIGHu / 4u);
     var next = bring(group.z, live, corner, at, HIGHu, 0u);
     var x{h}_{q} = vec4<f32>();

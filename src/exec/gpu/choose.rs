@@ -55,10 +55,11 @@ impl Adapter {
 /// The variant of a kernel for a uniform and an adapter: by shape, never by timing, and not by how many members there are, so that
 /// a member's numbers do not depend on its neighbours.
 ///
-/// A software driver runs a workgroup as a loop on one core, and pays for every load: a subgroup that shares what it loads is best, and
-/// where there is none of the right size the largest register tile. A real GPU wants its operands through workgroup memory, in the largest tile that still leaves enough workgroups to fill it and does not hang
-/// far over the edges of the matrix. Sums of a few terms it takes straight from memory. Operands that are rounded to `f16` go through workgroup
-/// memory on every adapter, in a tile chosen the same way: no other family has them.
+/// A software driver runs a workgroup as a loop on one core, and pays for every load: a subgroup that shares what it loads is best, and where
+/// there is none of the right size the largest register tile. A real GPU wants its operands through workgroup memory, in the largest tile that
+/// still leaves enough workgroups to fill it and does not hang far over the edges of the matrix. Sums of a few terms it takes straight from
+/// memory. Operands that are rounded to `f16` go through workgroup memory on every adapter, in a tile chosen the same way: no other family has
+/// them.
 pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: &Adapter) -> &'static Variant {
     let grid = (kernel.grid)(words);
     let covered = |tile: [u32; 2]| u64::from(grid[0].div_ceil(tile[0])) * u64::from(grid[1].div_ceil(tile[1]));
