@@ -95,7 +95,7 @@ mod tests {
         let args = [("x", 256), ("params", 2048), ("a", 256)].map(|(name, len)| builder.buffer(name, Kind::F32, len));
         builder.program("forward");
         builder.dispatch_words(kernel, layer.words(), &args, "layer");
-        builder.finish().unwrap()
+        builder.finish().expect("a plan of one dispatch")
     }
 
     #[test]
