@@ -87,6 +87,8 @@ pub struct ProgramId(pub(crate) usize);
 pub enum Role {
     /// The weight of a layer.
     Weight,
+    /// The vectors of an embedding; the first, which stands for what is not known, starts at 0.
+    Vectors,
     /// A bias; starts at 0.
     Bias,
     /// γ of a normalisation; starts at 1.

@@ -2,7 +2,9 @@
 #![cfg(feature = "export")]
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
-use gradus::data::{Cells, Coding, Column, Columns, Dataset, Fit, Frame, GAP, Missing, Preprocessor, Scaling, TargetScaling, Targets};
+use gradus::data::{
+    Categorical, Cells, Coding, Column, Columns, Dataset, Fit, Frame, GAP, Missing, Preprocessor, Scaling, TargetScaling, Targets,
+};
 use gradus::export::{Format, Trained, export};
 use gradus::model::Weights;
 use gradus::rng::{Purpose, Rng};
@@ -57,16 +59,20 @@ fn values(count: usize) -> Targets {
 }
 
 fn made(name: &str, loss: Loss, targets: Targets, target: TargetScaling, layers: impl FnOnce(Model) -> Model) -> Made {
+    fitted(name, loss, targets, Fit { target, ..Fit::default() }, layers)
+}
+
+fn fitted(name: &str, loss: Loss, targets: Targets, fit: Fit, layers: impl FnOnce(Model) -> Model) -> Made {
     let columns = columns(targets);
     let rows: Vec<u32> = (0..ROWS as u32).collect();
-    let fit = Fit { scale: Scaling::Standard, missing: Missing::Mean, target, ..Fit::default() };
+    let fit = Fit { scale: Scaling::Standard, missing: Missing::Mean, ..fit };
     let preprocess = Preprocessor::fit(&columns, &rows, &fit).unwrap();
     let data = Dataset::new(preprocess.table(columns).unwrap());
     let outputs = match data.table().targets() {
         Targets::Classes { names, .. } => loss.outputs(Some(names.len()), 0),
         Targets::Values { names, .. } => loss.outputs(None, names.len()),
     };
-    let model = layers(Model::input(data.table().width())).dense(outputs);
+    let model = layers(Model::input(data.table().width()).embedding(preprocess.codes())).dense(outputs);
     let mut training = Trainer::new(model.clone(), loss.clone()).batch(8).build_on(Device::Cpu.open().unwrap()).unwrap();
     let report = training.fit_with(&data, &data.view(vec![]), Stop::after(2), |_| {}).unwrap();
     Made { name: name.into(), model, loss, preprocess, weights: report.first().weights.clone() }
@@ -90,6 +96,8 @@ fn all() -> Vec<Made> {
         }),
         made("wide", Loss::mse(), values(1), TargetScaling::MinMax, |m| m.dense(38).relu().dense(41).relu()),
     ];
+    let embed = Fit { categorical: Categorical::Embed, target: TargetScaling::Standard, ..Fit::default() };
+    all.push(fitted("embedding", Loss::mse(), values(2), embed, |m| m.dense(7).relu()));
     let expression =
         Activation::expression("if(z > 0.5 and not(z == 2), log2(1 + abs(z)), min(z^3, 0.1) - clamp(z % 2, 0.1, 1)*(z // 2 >= -1))")
             .unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
 
+use gradus::data::Codes;
 use gradus::exec::Executor as _;
 use gradus::exec::cpu::Cpu;
 use gradus::kernel::{Part, Row, Step};
@@ -57,9 +58,17 @@ impl Net {
                 cpu.write_words(compiled.features[0], 0, &words).unwrap();
             }
             false => {
+                let codes = match model.layers().first() {
+                    Some(Layer::Embedding { codes }) => codes.as_slice(),
+                    _ => &[],
+                };
                 for row in 0..ROWS {
                     for column in 0..model.inputs() {
-                        cpu.set(compiled.features[0], row * padded(model.inputs()) + column, rng.normal());
+                        let value = match codes.iter().find(|codes| codes.column == column) {
+                            Some(codes) => rng.below(codes.count as u64) as f64,
+                            None => rng.normal(),
+                        };
+                        cpu.set(compiled.features[0], row * padded(model.inputs()) + column, value);
                     }
                 }
             }
@@ -238,8 +247,12 @@ fn gradients_are_right_for_features_as_bytes() {
     check("bytes", &Model::input(6).dense(7).tanh().dense(3), &Loss::cross_entropy(), true);
 }
 
+fn codes(column: usize, count: usize, width: usize) -> Codes {
+    Codes { column, count, width }
+}
+
 #[test]
-fn gradients_are_right_through_normalisation_dropout_and_residuals() {
+fn gradients_are_right_through_normalisation_dropout_embeddings_and_residuals() {
     let loss = Loss::cross_entropy();
     let models = [
         ("batch norm", Model::input(5).dense(7).batch_norm().tanh().dense(3)),
@@ -247,6 +260,8 @@ fn gradients_are_right_through_normalisation_dropout_and_residuals() {
         ("layer norm", Model::input(5).dense(7).layer_norm().tanh().dense(3)),
         ("layer norm at both ends", Model::input(5).layer_norm().dense(6).tanh().dense(3).layer_norm()),
         ("dropout", Model::input(5).dropout(0.2).dense(9).tanh().dropout(0.4).dense(3)),
+        ("embedding", Model::input(4).embedding([codes(0, 4, 3), codes(2, 9, 5), codes(3, 2, 1)]).dense(7).tanh().dense(3)),
+        ("embedding before a norm", Model::input(3).embedding([codes(1, 5, 4)]).layer_norm().residual(|f| f.dense(6).tanh()).dense(3)),
         ("residual", Model::input(5).dense(6).residual(|f| f.tanh().dense(6)).tanh().dense(3)),
         ("residual with projection", Model::input(5).dense(6).tanh().residual(|f| f.dense(9).tanh()).dense(3)),
         ("residual in residual", Model::input(5).dense(6).residual(|f| f.tanh().dense(6).residual(|f| f.dense(6).tanh())).dense(3)),

@@ -35,7 +35,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "expr", may_use: &["kernel"], crates: &["num_traits"] },
     Layer { module: "plan", may_use: &["kernel", "formula"], crates: &[] },
     Layer { module: "kernels", may_use: &["kernel", "plan", "formula", "expr", "hyper", "flow", "matmul", "parallel", "precision"], crates: &["bytemuck", "num_traits"] },
-    Layer { module: "model", may_use: &["kernel", "plan", "precision", "formula", "hyper", "kernels", "loss", "optim", "clip", "metrics", "flow"], crates: &["bytemuck", "safetensors", "sha2"] },
+    Layer { module: "model", may_use: &["kernel", "plan", "precision", "formula", "hyper", "kernels", "loss", "optim", "clip", "metrics", "flow", "data"], crates: &["bytemuck", "safetensors", "sha2"] },
     Layer { module: "loss", may_use: &["kernel", "plan", "formula", "expr", "hyper", "kernels", "data"], crates: &[] },
     Layer { module: "optim", may_use: &["kernel", "plan", "formula", "kernels", "hyper"], crates: &[] },
     Layer { module: "clip", may_use: &["kernel", "plan", "kernels"], crates: &[] },

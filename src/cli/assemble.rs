@@ -202,7 +202,7 @@ pub(super) fn new_data(preprocess: &Preprocessor, path: &Path, with_target: bool
 pub(super) fn trained(run: &Run) -> Result<Trainer> {
     let targets = run.preprocess.no_targets();
     let loss = loss(&run.config, &targets);
-    let model = model(&run.config, run.preprocess.inputs(), outputs(&loss, &targets));
+    let model = model(&run.config, &run.preprocess, outputs(&loss, &targets));
     run.weights.check(&model)?;
     let class_weights = match &run.class_weights {
         Some(weights) => ClassWeights::Given(weights.iter().map(|&w| f64::from(w)).collect()),
@@ -214,9 +214,10 @@ pub(super) fn trained(run: &Run) -> Result<Trainer> {
 /// Rows of a batch when nothing is learned: more at a time is faster.
 const EVAL_BATCH: usize = 512;
 
-/// The model for so many features and outputs.
-pub(super) fn model(config: &Config, inputs: usize, outputs: usize) -> Model {
-    let hidden = config.model.layers().into_iter().fold(Model::input(inputs), Model::layer);
+/// The model for the inputs that columns are made into, and so many outputs.
+pub(super) fn model(config: &Config, preprocess: &Preprocessor, outputs: usize) -> Model {
+    let inputs = Model::input(preprocess.inputs()).embedding(preprocess.codes());
+    let hidden = config.model.layers().into_iter().fold(inputs, Model::layer);
     hidden.layer(Layer::Dense { outputs, bias: true, init: config.model.init })
 }
 
@@ -233,11 +234,12 @@ pub(super) fn outputs(loss: &Loss, targets: &Targets) -> usize {
     }
 }
 
-/// The trainer for a table's features and targets.
-pub(super) fn trainer(config: &Config, table: &Table) -> Result<Trainer> {
+/// The trainer for the inputs and targets that are prepared.
+pub(super) fn trainer(config: &Config, data: &Prepared) -> Result<Trainer> {
+    let table = data.train.table();
     let loss = loss(config, table.targets());
     loss.check(table.targets()).map_err(|e| config.error("loss.type", e.to_string()))?;
-    let model = model(config, table.width(), outputs(&loss, table.targets()));
+    let model = model(config, &data.preprocess, outputs(&loss, table.targets()));
     let mut trainer = Trainer::new(model.clone(), loss)
         .optimizer(config.optimizer)
         .schedule(config.schedule.rates().clone())

@@ -7,6 +7,7 @@ use super::progress::thousands;
 use super::{assemble, print, say};
 use crate::Activation;
 use crate::bench::Ceilings;
+use crate::data::Codes;
 use crate::error::Result;
 use crate::exec::OpenDevice;
 use crate::exec::cpu::Cpu;
@@ -26,14 +27,14 @@ pub(super) fn check(args: &Check) -> Result<ExitCode> {
     print(&format!("data: {train} rows to train, {valid} to validate, {test} to test, {} features", table.width()))?;
 
     let loss = assemble::loss(&config, table.targets());
-    let model = assemble::model(&config, table.width(), assemble::outputs(&loss, table.targets()));
+    let model = assemble::model(&config, &data.preprocess, assemble::outputs(&loss, table.targets()));
     layers(model.layers(), model.inputs(), "")?;
     print(&format!("loss: {}; {} parameters", loss.name(), thousands(model.parameters() as f64)))?;
     if let Some(slope) = loss.slope_text() {
         print(&format!("    slope with respect to p: {slope}"))?;
     }
 
-    let mut first = assemble::trainer(&config, table)?.build_on(device.clone())?.first_step(&data.train)?;
+    let mut first = assemble::trainer(&config, &data)?.build_on(device.clone())?.first_step(&data.train)?;
     memory(&first.compiled, &device)?;
     plan(&first, &device)?;
     print(&format!("one batch on {}, each dispatch against the reference in f64:", device.info()))?;
@@ -51,6 +52,11 @@ fn layers(layers: &[Layer], inputs: usize, prefix: &str) -> Result<()> {
         let behind = alone.outputs();
         let what = match layer {
             Layer::Dense { bias, .. } => format!("dense {width} → {behind}{}", if *bias { "" } else { " without bias" }),
+            Layer::Embedding { codes } => {
+                let each: Vec<String> =
+                    codes.iter().map(|Codes { column, count, width }| format!("column {column}: {count} × {width}")).collect();
+                format!("embedding {width} → {behind} ({})", each.join(", "))
+            }
             Layer::BatchNorm { epsilon, momentum } => format!("batch_norm {width}, epsilon {epsilon:e}, momentum {momentum}"),
             Layer::LayerNorm { epsilon } => format!("layer_norm {width}, epsilon {epsilon:e}"),
             Layer::Dropout { rate } => format!("dropout {rate}"),

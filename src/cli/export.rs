@@ -13,7 +13,7 @@ pub(super) fn export(args: &Export) -> Result<ExitCode> {
         None => told_by_name(args)?,
     };
     let loss = assemble::loss(&run.config, &run.preprocess.no_targets());
-    let model = assemble::model(&run.config, run.preprocess.inputs(), assemble::outputs(&loss, &run.preprocess.no_targets()));
+    let model = assemble::model(&run.config, &run.preprocess, assemble::outputs(&loss, &run.preprocess.no_targets()));
     let name = run.manifest["name"].as_str().unwrap_or("model");
     let trained = Trained { name, model: &model, weights: &run.weights, loss: &loss, preprocess: &run.preprocess };
     let bytes = bytes_of(&trained, format)?;

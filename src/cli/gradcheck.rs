@@ -32,7 +32,7 @@ pub(super) fn gradcheck(args: &Gradcheck) -> Result<ExitCode> {
     let config = Config::open(&args.config, &args.sets)?;
     let data = assemble::prepare(&config)?;
     // in f64, which only the reference has
-    let training = assemble::trainer(&config, data.train.table())?.build(Device::Cpu)?;
+    let training = assemble::trainer(&config, &data)?.build(Device::Cpu)?;
     let found = training.gradcheck(&data.train, args.elements.max(1))?;
     if !args.json {
         print(&format!("{:28} {:>8} {:>6}  {:>9}  {:>12}  {:>12}", "tensor", "compared", "kinks", "worst", "gradient", "difference"))?;

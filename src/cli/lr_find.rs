@@ -54,7 +54,7 @@ pub(super) fn lr_find(args: &LrFind) -> Result<ExitCode> {
     let config = Config::open(&args.config, &args.sets)?;
     let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
-    let mut training = assemble::trainer(&config, data.train.table())?.build_on(device.clone())?;
+    let mut training = assemble::trainer(&config, &data)?.build_on(device.clone())?;
     let curve = training.lr_find(&data.train, &Settings { lo: args.from, hi: args.to, steps: args.steps })?;
     say(&format!("device: {} ({})", device.info(), device.why()));
     let found = suggest(&curve);

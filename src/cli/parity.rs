@@ -23,7 +23,7 @@ pub(super) fn parity(args: &Parity) -> Result<ExitCode> {
             Some(config) => {
                 let config = Config::open(config, &[])?;
                 let data = assemble::prepare(&config)?;
-                let mut first = assemble::trainer(&config, data.train.table())?.build_on(device.clone())?.first_step(&data.train)?;
+                let mut first = assemble::trainer(&config, &data)?.build_on(device.clone())?.first_step(&data.train)?;
                 let rows = lockstep(&mut *first.executor, first.program, &first.table)?;
                 lockstep_table(&rows, device, args.json)?
             }

@@ -101,7 +101,7 @@ fn training(args: &Plot) -> Result<Option<(Config, crate::train::Training, Datas
     }
     let config = Config::open(one(args, "config")?, &args.sets)?;
     let data = assemble::prepare(&config)?;
-    let training = assemble::trainer(&config, data.train.table())?.build(Device::Cpu)?;
+    let training = assemble::trainer(&config, &data)?.build(Device::Cpu)?;
     Ok(Some((config, training, data.train)))
 }
 
@@ -139,7 +139,7 @@ fn schedule(args: &Plot) -> Result<String> {
     for path in &args.of {
         let config = Config::open(path, &args.sets)?;
         let data = assemble::prepare(&config)?;
-        let training = assemble::trainer(&config, data.train.table())?.build(Device::Cpu)?;
+        let training = assemble::trainer(&config, &data)?.build(Device::Cpu)?;
         let (schedule, steps_per_epoch) = (training.schedule(), training.updates(&data.train));
         let epochs = assemble::stop(&config).epochs;
         let at = |step: usize| Position { epoch: step / steps_per_epoch, step, epochs, steps_per_epoch };

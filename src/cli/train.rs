@@ -32,7 +32,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     let data = assemble::prepare(&config)?;
     let Prepared { train, valid, test, .. } = &data;
     let timing = if args.profile.is_some() { Timing::Steps } else { Timing::Start };
-    let mut training = assemble::trainer(&config, train.table())?.timing(timing).build_on(device.clone())?;
+    let mut training = assemble::trainer(&config, &data)?.timing(timing).build_on(device.clone())?;
     let folder = run::create(args.out.as_deref().or(config.output.dir.as_deref()), config.name(), args.overwrite)?;
     let trace = profile::trace_file(args.profile.as_ref(), &folder)?;
     talk(&format!("device: {} ({})", device.info(), device.why()));

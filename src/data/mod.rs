@@ -44,7 +44,7 @@ pub use self::idx::{read_idx_folder, read_idx_images, read_idx_pair};
 pub use self::inspect::{ColumnInspection, Inspection, inspect};
 #[cfg(feature = "parquet")]
 pub use self::parquet::ParquetFile;
-pub use self::prepare::{Categorical, Coding, Feature, Fit, Preprocessor, Target, TargetScaling, Value};
+pub use self::prepare::{Categorical, Codes, Coding, Feature, Fit, Preprocessor, Target, TargetScaling, Value};
 pub use self::scale::{Scaler, Scaling};
 pub use self::source::{ColumnScan, Gaps, Holds, Kind, Role, Row, Scan, TableFile, Wanted};
 pub use self::split::Split;

@@ -4,7 +4,7 @@ use super::Trained;
 use super::answer::{Answer, Shares};
 use super::code::{numbers, text};
 use super::sample::Sample;
-use super::steps::{Dense, Step, steps};
+use super::steps::{Dense, Piece, Step, steps};
 use crate::data::{Coding, Value};
 use crate::error::Result;
 use crate::expr::{Expr, Op};
@@ -128,6 +128,19 @@ impl Module {
         format!("dense::<{}, {}>(&x, &{weight}, &{bias})", dense.inputs, dense.outputs)
     }
 
+    fn embed(&mut self, pieces: &[Piece], indent: &str, width: usize) -> String {
+        let (mut lines, mut at) = (String::new(), 0);
+        for piece in pieces {
+            let from = match piece {
+                Piece::Numbers(columns) => format!("x[{}..{}]", columns.start, columns.end),
+                Piece::Vectors { column, width, vectors } => format!("{}[x[{column}] as usize * {width}..][..{width}]", self.list(vectors)),
+            };
+            let _ = writeln!(lines, "{indent}    y[{at}..{}].copy_from_slice(&{from});", at + piece.width());
+            at += piece.width();
+        }
+        format!("{{\n{indent}    let mut y = [0.0f32; {width}];\n{lines}{indent}    y\n{indent}}}")
+    }
+
     /// Statements that turn `x` into the outputs, which are then called `x`.
     fn steps(&mut self, steps: &[Step], indent: &str, mut width: usize) -> String {
         let mut out = String::new();
@@ -136,6 +149,10 @@ impl Module {
                 Step::Dense(dense) => {
                     width = dense.outputs;
                     self.dense(dense)
+                }
+                Step::Embed(pieces) => {
+                    width = pieces.iter().map(Piece::width).sum();
+                    self.embed(pieces, indent, width)
                 }
                 Step::Affine { scale, shift } => {
                     let (scale, shift) = (self.list(scale), self.list(shift));
@@ -165,6 +182,7 @@ impl Module {
 fn width_behind(steps: &[Step], width: usize) -> usize {
     steps.iter().fold(width, |width, step| match step {
         Step::Dense(dense) => dense.outputs,
+        Step::Embed(pieces) => pieces.iter().map(Piece::width).sum(),
         Step::Residual { body, .. } => width_behind(body, width),
         _ => width,
     })

@@ -1,14 +1,18 @@
 //! What a model does to a row when nothing is learned: layers with their weights, normalisations folded to a factor and a summand.
 
+use crate::data::Codes;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::model::{Layer, Model, Weights};
+use std::ops::Range;
 
 /// A step from one row of numbers to the next.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// `x·Wᵀ + b`.
     Dense(Dense),
+    /// Columns of codes as vectors, the others as they are.
+    Embed(Vec<Piece>),
     /// `x·scale + shift`, column by column: batch normalisation with its running statistics.
     Affine { scale: Vec<f32>, shift: Vec<f32> },
     /// `scale·(x − mean)/√(variance + ε) + shift` with mean and variance of the row.
@@ -19,6 +23,25 @@ pub(super) enum Step {
     Softmax,
     /// `x + body(x)`, or `x·Wᵀ + body(x)`.
     Residual { body: Vec<Step>, shortcut: Option<Dense> },
+}
+
+/// Columns that an embedding makes.
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    /// Columns that are passed on.
+    Numbers(Range<usize>),
+    /// A column of codes: `vectors[x[column]]`, of so many elements each.
+    Vectors { column: usize, width: usize, vectors: Vec<f32> },
+}
+
+impl Piece {
+    /// How many columns it makes.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Piece::Numbers(columns) => columns.len(),
+            Piece::Vectors { width, .. } => *width,
+        }
+    }
 }
 
 /// A dense layer.
@@ -45,6 +68,17 @@ fn of_layers(layers: &[Layer], mut width: usize, prefix: &str, weights: &Weights
         match layer {
             Layer::Dense { .. } => {
                 steps.push(Step::Dense(Dense { inputs: width, outputs: behind, weight: needed("weight")?, bias: tensor("bias") }));
+            }
+            Layer::Embedding { codes } => {
+                let (mut pieces, mut from) = (Vec::new(), 0);
+                for (table, &Codes { column, width, .. }) in codes.iter().enumerate() {
+                    pieces.push(Piece::Numbers(from..column));
+                    pieces.push(Piece::Vectors { column, width, vectors: needed(&format!("{table}.weight"))? });
+                    from = column + 1;
+                }
+                pieces.push(Piece::Numbers(from..width));
+                pieces.retain(|piece| piece.width() > 0);
+                steps.push(Step::Embed(pieces));
             }
             Layer::Activation(activation) if activation.is_identity() => {}
             Layer::Activation(activation) => {

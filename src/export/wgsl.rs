@@ -5,7 +5,7 @@
 use super::Trained;
 use super::answer::{Answer, Shares};
 use super::sample::Sample;
-use super::steps::{Dense, Step, steps};
+use super::steps::{Dense, Piece, Step, steps};
 use crate::data::Coding;
 use crate::error::Result;
 use crate::expr::{Width, wgsl_functions};
@@ -172,6 +172,37 @@ impl Module {
         name
     }
 
+    /// A function for an embedding, which picks a vector by its code: one of the cases of a switch, not from an array, as above.
+    fn embed(&mut self, pieces: &[Piece], inputs: usize, width: usize) -> String {
+        let (in4, out4) = (padded4(inputs), padded4(width));
+        let place = |name: &str, at: usize| format!("{name}[{}][{}]", at / 4, at % 4);
+        let (mut body, mut at) = (String::new(), 0);
+        for piece in pieces {
+            match piece {
+                Piece::Numbers(columns) => columns.clone().enumerate().for_each(|(i, column)| {
+                    let _ = writeln!(body, "    {} = {};", place("y", at + i), place("x", column));
+                }),
+                Piece::Vectors { column, width, vectors } => {
+                    let _ = writeln!(body, "    switch u32({}) {{", place("x", *column));
+                    for (code, vector) in vectors.chunks(*width).enumerate() {
+                        let element = |(e, &value): (usize, &f32)| format!("{} = {};", place("y", at + e), literal(value));
+                        let case = if code == 0 { "default".to_string() } else { format!("case {code}u") };
+                        let elements = vector.iter().enumerate().map(element).collect::<Vec<_>>().join(" ");
+                        let _ = writeln!(body, "        {case}: {{ {elements} }}");
+                    }
+                    body += "    }\n";
+                }
+            }
+            at += piece.width();
+        }
+        let name = self.fresh("embed");
+        let _ = write!(
+            self.items,
+            "fn {name}(x: array<vec4<f32>, {in4}>) -> array<vec4<f32>, {out4}> {{\n    var y: array<vec4<f32>, {out4}>;\n{body}    return y;\n}}\n\n"
+        );
+        name
+    }
+
     /// A function that does something to each group of four of a row, then sets the padding to zero.
     fn map(&mut self, width: usize, before: &str, each: &str) -> String {
         let (name, len) = (self.fresh("step"), padded4(width));
@@ -192,6 +223,11 @@ impl Module {
                 Step::Dense(dense) => {
                     width = dense.outputs;
                     format!("{}({x})", self.dense(dense))
+                }
+                Step::Embed(pieces) => {
+                    let inputs = width;
+                    width = pieces.iter().map(Piece::width).sum();
+                    format!("{}({x})", self.embed(pieces, inputs, width))
                 }
                 Step::Affine { scale, shift } => {
                     let (scale, shift) = (self.list(&Self::fours(scale)), self.list(&Self::fours(shift)));

@@ -12,6 +12,7 @@ pub mod dense_forward;
 pub mod dense_gradient;
 pub mod dropout;
 pub mod elementwise_loss;
+pub mod embed;
 pub mod finish;
 pub mod flow;
 pub mod gather;
@@ -31,6 +32,8 @@ pub mod update;
 static TABLE: &[KernelInfo] = &[
     KernelInfo::of::<gather::Gather>(),
     KernelInfo::of::<gather::GatherBytes>(),
+    KernelInfo::of::<embed::Embed>(),
+    KernelInfo::of::<embed::EmbedGradient>(),
     KernelInfo::of::<dense_forward::DenseForward>(),
     KernelInfo::of::<dense_delta::DenseDelta>(),
     KernelInfo::of::<dense_gradient::DenseGradient>(),

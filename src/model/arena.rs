@@ -2,7 +2,7 @@
 
 use super::Compiled;
 use crate::error::{Error, Result};
-use crate::plan::{Buf, Builder, Kind, Tensor};
+use crate::plan::{Buf, Builder, Kind, Role, Tensor};
 use std::ops::Range;
 
 /// A part of all arenas, the tensors of some layers one behind the other: in each arena a buffer of its own, `[members][len]`.
@@ -56,9 +56,11 @@ impl Segment {
     }
 }
 
-/// The layer that a tensor belongs to: its name without the last part.
+/// The layer that a tensor belongs to: its name without the last part, and without the number of the table where it has several.
 fn layer_of(tensor: &Tensor) -> &str {
-    tensor.name.rsplit_once('.').map_or("", |(layer, _)| layer)
+    let without_last = |name| str::rsplit_once(name, '.').map_or("", |(rest, _)| rest);
+    let layer = without_last(&tensor.name);
+    if tensor.role == Role::Vectors { without_last(layer) } else { layer }
 }
 
 /// The segment that a tensor is in, and the tensor as it lies in there.

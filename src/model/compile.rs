@@ -465,7 +465,7 @@ impl Compiled {
     pub fn decaying(&self, which: Decays) -> Vec<f32> {
         let mut arena = vec![0.0; self.arena];
         for tensor in &self.tensors {
-            let decays = tensor.role == Role::Weight || (which == Decays::All && tensor.role.is_learned());
+            let decays = matches!(tensor.role, Role::Weight | Role::Vectors) || (which == Decays::All && tensor.role.is_learned());
             if decays {
                 tensor.pack(&vec![1.0; tensor.len()], &mut arena);
             }

@@ -5,6 +5,7 @@
 
 use super::arena::{Segment, home};
 use super::dense::{Dense, Halves};
+use super::embed::Embed;
 use super::norm::{BatchNorm, LayerNorm};
 use super::slices::{self, Room};
 use super::{Layer, Model};
@@ -42,6 +43,7 @@ pub(super) enum Mode {
 #[derive(Debug)]
 enum Op {
     Dense(Dense),
+    Embed(Box<Embed>),
     Activation {
         kind: u32,
         slope_of: SlopeOf,
@@ -170,7 +172,7 @@ impl Graph {
 
     /// Adds an operation; hands out its value.
     fn node(&mut self, b: &mut Builder, op: Op, label: String, inputs: &[usize], width: usize) -> usize {
-        let learns = matches!(op, Op::Dense(_) | Op::BatchNorm(_) | Op::LayerNorm(_));
+        let learns = matches!(op, Op::Dense(_) | Op::Embed(_) | Op::BatchNorm(_) | Op::LayerNorm(_));
         let learned = learns || inputs.iter().any(|&v| self.values[v].learned);
         inputs.iter().for_each(|&v| self.values[v].readers += 1);
         let buf = self.row_buffer(b, format!("output of {label}"), width);
@@ -208,6 +210,12 @@ impl Graph {
                     let output = self.node(b, Op::Dense(dense), label, &[x], *outputs);
                     self.note(output, next.map_or("identity", Activation::name));
                     output
+                }
+                Layer::Embedding { codes } => {
+                    let find = |table| self.tensor(format!("{name}.{table}.weight")).expect("the model has this tensor");
+                    let (segments, tensors): (Vec<usize>, Vec<Tensor>) = (0..codes.len()).map(find).unzip();
+                    let embed = Embed::new(b, segments[0], width, codes, &tensors, &label);
+                    self.node(b, Op::Embed(Box::new(embed)), label, &[x], layer.width_behind(width))
                 }
                 Layer::Softmax => self.node(b, Op::Softmax, label, &[x], width),
                 Layer::BatchNorm { epsilon, momentum } => {
@@ -320,6 +328,7 @@ impl Graph {
                     let half = mode == Mode::Train && self.halves.is_some();
                     dense.forward(b, self.shape(dense.segment), half, [x, params[dense.segment], y], label);
                 }
+                Op::Embed(embed) => embed.forward(b, self.shape(embed.segment), [x, params[embed.segment], y], label),
                 Op::Activation { kind, .. } => b.dispatch(&Activate { rows, width, width4, members, kind: *kind }, &[x, y], label),
                 Op::Softmax => b.dispatch(&Softmax { rows, width, width4, members }, &[x, y], label),
                 Op::BatchNorm(norm) => norm.forward(b, self.shape(norm.segment), mode, [x, params[norm.segment], y], label),
@@ -374,6 +383,7 @@ impl Graph {
             let Batch { rows, members } = self.batch;
             let input = self.values[x].buf;
             match &self.nodes[n].op {
+                Op::Embed(embed) => embed.gradient(b, self.shape(embed.segment), [g, input, grads[embed.segment]], &label),
                 Op::Activation { .. } => self.contribute(b, &mut incoming, x, Incoming { buf: g, done: false }),
                 Op::Dense(_) => {
                     // the slope of the activation before, where nothing else reads what it made

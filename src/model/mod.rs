@@ -3,6 +3,7 @@
 mod arena;
 mod compile;
 mod dense;
+mod embed;
 mod features;
 mod graph;
 mod init;
@@ -20,6 +21,7 @@ pub use init::{Dist, Fan, Init, Scheme};
 pub use memory::Share;
 pub use weights::Weights;
 
+use crate::data::{Codes, Features, Table};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
 use crate::plan::{Role, TENSOR_ALIGN, Tensor, padded};
@@ -28,6 +30,10 @@ use crate::plan::{Role, TENSOR_ALIGN, Tensor, padded};
 pub const NORM_EPSILON: f64 = 1e-5;
 /// The weight of the new value in running statistics, as in PyTorch (Keras and ONNX call 1 − this the momentum).
 pub const NORM_MOMENTUM: f64 = 0.1;
+
+/// The deviation that the vectors of an embedding start with (PyTorch: 1; fastai: 0.01; Keras: uniform in ±0.05). Vectors of rare words stay close to
+/// where they began: from small ones little is made of them.
+pub const VECTORS_STD: f64 = 0.1;
 
 /// A layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +47,13 @@ pub enum Layer {
         bias: bool,
         /// How the weight starts.
         init: Init,
+    },
+    /// For each column of codes a vector that is learned for the code, in the place of the column; other columns are passed on. The first layer
+    /// only. PyTorch's `Embedding`, Keras's `Embedding`: here vectors start from a normal distribution with deviation 0.1
+    /// ([`VECTORS_STD`]), that of code 0 from zeros.
+    Embedding {
+        /// The columns of codes, in ascending order.
+        codes: Vec<Codes>,
     },
     /// `a = σ(z)`, element by element.
     Activation(Activation),
@@ -109,6 +122,22 @@ impl Model {
     /// Adds a dense layer with a bias, initialised to suit the activation behind it.
     pub fn dense(self, outputs: usize) -> Self {
         self.layer(Layer::Dense { outputs, bias: true, init: Init::Auto })
+    }
+
+    /// Adds an embedding of columns of codes, as the first layer; none where there are no such columns.
+    ///
+    /// ```
+    /// use gradus::Model;
+    /// use gradus::data::Codes;
+    ///
+    /// // the second of three features is the number of one of 12 towns, or 0: it becomes five numbers
+    /// let model = Model::input(3).embedding([Codes { column: 1, count: 13, width: 5 }]).dense(16).relu().dense(1);
+    /// assert_eq!(model.layers()[0].width_behind(3), 7);
+    /// assert_eq!(model.parameters(), 13 * 5 + (7 * 16 + 16) + (16 + 1));
+    /// ```
+    pub fn embedding(self, codes: impl IntoIterator<Item = Codes>) -> Self {
+        let codes: Vec<Codes> = codes.into_iter().collect();
+        if codes.is_empty() { self } else { self.layer(Layer::Embedding { codes }) }
     }
 
     /// Adds an activation.
@@ -236,7 +265,8 @@ impl Model {
     }
 
     /// The tensors in the order of the layers, and the length of an arena of them. They are named as `nn.Sequential` counts: every layer
-    /// takes an index but the identity; those of a residual block are `3.body.0.weight` and `3.shortcut.weight`.
+    /// takes an index but the identity; those of a residual block are `3.body.0.weight` and `3.shortcut.weight`, those of an embedding `0.0.weight`,
+    /// `0.1.weight` and so on, as an `nn.ModuleList` in there would have them.
     pub fn tensors(&self) -> (Vec<Tensor>, usize) {
         let mut arena = Layout { tensors: Vec::new(), offset: 0 };
         arena.layers(&self.layers, "", self.inputs);
@@ -251,17 +281,50 @@ impl Model {
         if !self.has(|layer| matches!(layer, Layer::Dense { .. })) {
             return Err(Error::input("the model has no dense layer: there is nothing to learn"));
         }
-        check(&self.layers, "")
+        check(&self.layers, self.inputs, "")
+    }
+
+    /// An error when a column that the model takes for codes has something else in it; the message names the column, the row and the number.
+    pub(crate) fn check_codes(&self, table: &Table) -> Result<()> {
+        let Some(Layer::Embedding { codes }) = self.layers.first() else { return Ok(()) };
+        let Features::F32(values) = table.features() else {
+            return Err(Error::input("the model has an embedding, and the features are bytes: codes must be given as numbers"));
+        };
+        for (row, values) in values.chunks(table.width()).enumerate() {
+            for &Codes { column, count, .. } in codes {
+                let value = values[column];
+                if !(value.fract() == 0.0 && (0.0..count as f32).contains(&value)) {
+                    let name = &table.names()[column];
+                    let wanted = format!("a whole number from 0 to {}, the number of a vector", count - 1);
+                    return Err(Error::input(format!("`{name}` must be {wanted} (got {value} in row {row}, counted from 0)")));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-fn check(layers: &[Layer], prefix: &str) -> Result<()> {
+fn check(layers: &[Layer], inputs: usize, prefix: &str) -> Result<()> {
     for (n, layer) in layers.iter().enumerate() {
         let fault = |what: String| Err(Error::input(format!("layer {prefix}{n}: {what}")));
         let positive = |value: f64| value.is_finite() && value > 0.0;
         match layer {
             Layer::Dense { outputs: 0, .. } => return fault("the dense layer has no outputs: give it at least one".into()),
             Layer::Dense { init, .. } => init.check()?,
+            Layer::Embedding { .. } if n > 0 || !prefix.is_empty() => {
+                return fault("an embedding must be the first layer: what goes into it is codes, and not learned".into());
+            }
+            Layer::Embedding { codes } => {
+                if let Some(Codes { column, count, width }) = codes.iter().find(|codes| codes.count == 0 || codes.width == 0) {
+                    return fault(format!("column {column} has {count} vectors of {width} numbers: it needs at least one of each"));
+                }
+                if codes.is_empty() || codes.windows(2).any(|pair| pair[0].column >= pair[1].column) {
+                    return fault("the columns of an embedding must be named in ascending order, each once, and at least one".into());
+                }
+                if let Some(Codes { column, .. }) = codes.iter().find(|codes| codes.column >= inputs) {
+                    return fault(format!("the embedding is of column {column}, but there are {inputs} columns"));
+                }
+            }
             Layer::BatchNorm { epsilon, .. } | Layer::LayerNorm { epsilon } if !positive(*epsilon) => {
                 return fault(format!("epsilon must be a number above 0 (got {epsilon})"));
             }
@@ -275,7 +338,7 @@ fn check(layers: &[Layer], prefix: &str) -> Result<()> {
                 if layers.iter().all(|layer| matches!(layer, Layer::Dropout { .. }) || layer.index_step() == 0) {
                     return fault("the residual block has no layer that does something: give it a dense layer at least".into());
                 }
-                check(layers, &format!("{prefix}{n}."))?;
+                check(layers, inputs, &format!("{prefix}{n}."))?;
             }
             _ => {}
         }
@@ -288,6 +351,7 @@ impl Layer {
     pub fn width_behind(&self, width: usize) -> usize {
         match self {
             Layer::Dense { outputs, .. } => *outputs,
+            Layer::Embedding { codes } => codes.iter().fold(width, |width, codes| width + codes.width - 1),
             Layer::Residual { layers, .. } => width_behind(layers, width),
             _ => width,
         }
@@ -305,6 +369,7 @@ impl Layer {
     pub fn name(&self) -> &str {
         match self {
             Layer::Dense { .. } => "dense",
+            Layer::Embedding { .. } => "embedding",
             Layer::Activation(activation) => activation.name(),
             Layer::Softmax => "softmax",
             Layer::BatchNorm { .. } => "batch_norm",
@@ -353,6 +418,11 @@ impl Layout {
                     self.add(format!("{at}.weight"), vec![*outputs, width], Role::Weight);
                     if *bias {
                         self.add(format!("{at}.bias"), vec![*outputs], Role::Bias);
+                    }
+                }
+                Layer::Embedding { codes } => {
+                    for (table, codes) in codes.iter().enumerate() {
+                        self.add(format!("{at}.{table}.weight"), vec![codes.count, codes.width], Role::Vectors);
                     }
                 }
                 Layer::BatchNorm { .. } => {

@@ -63,6 +63,10 @@ impl Compiled {
     /// Elements of the tensors in an arena that a dispatch's uniform points at; `None` where it points at none.
     fn points_at(&self, dispatch: &Dispatch, arena: Buf) -> Option<usize> {
         let field = |name: &str| field(dispatch, name);
+        if let (Some(vectors), Some(rows)) = (field("vectors"), field("rows")) {
+            // of an embedding a vector a row
+            return Some((vectors * rows) as usize);
+        }
         if let Some(total4) = field("total4") {
             return Some(4 * total4 as usize);
         }

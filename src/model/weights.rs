@@ -1,6 +1,6 @@
 //! Weights outside a device: named tensors, read from and written to safetensors.
 
-use super::{Init, Layer, Model};
+use super::{Init, Layer, Model, VECTORS_STD};
 use crate::error::{Error, Place, Result};
 use crate::plan::Role;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -28,6 +28,12 @@ impl Weights {
                 Role::Weight => {
                     let (init, stream) = starts.next().expect("every weight has its start");
                     init.draw(seed, stream, tensor.shape[1], tensor.shape[0])
+                }
+                Role::Vectors => {
+                    let (init, stream) = starts.next().expect("every table of vectors has its start");
+                    let mut vectors = init.draw(seed, stream, tensor.shape[1], tensor.shape[0]);
+                    vectors[..tensor.shape[1]].fill(0.0);
+                    vectors
                 }
                 Role::Scale | Role::RunningVariance => vec![1.0; tensor.len()],
                 Role::Bias | Role::Shift | Role::RunningMean | Role::BatchCount => vec![0.0; tensor.len()],
@@ -145,6 +151,9 @@ fn starts_of(layers: &[Layer], mut width: usize, above: usize, starts: &mut Vec<
         let stream = above + n;
         match layer {
             Layer::Dense { init, .. } => starts.push((init.resolve(super::activation_behind(layers, n)), stream)),
+            Layer::Embedding { codes } => {
+                starts.extend((0..codes.len()).map(|table| (Init::Normal { std: VECTORS_STD }, ((stream + 1) << 20) + table)));
+            }
             Layer::Residual { layers: body, init } => {
                 starts_of(body, width, (stream + 1) << 12, starts);
                 if layer.width_behind(width) != width {

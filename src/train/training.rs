@@ -94,6 +94,7 @@ impl Training {
     /// Opens a session for a data set; to train on it, where `sizes` are those of the batches.
     pub(super) fn open(&self, data: &Dataset, longest: usize, sizes: Option<&[usize]>, snapshot: bool) -> Result<Session> {
         let trainer = &self.trainer;
+        trainer.model.check_codes(data.table())?;
         let largest = sizes.and_then(|sizes| sizes.iter().copied().max());
         let looks = match (trainer.looks, sizes) {
             (Looks::Never, _) | (_, None) => 0,

@@ -108,7 +108,7 @@ pub(super) fn bench(args: &Bench) -> Result<ExitCode> {
     let device = Device::parse(args.device.as_deref().unwrap_or(&config.device.name)).open()?;
     let data = assemble::prepare(&config)?;
     let batches = batches(&args.batches, data.train.len())?;
-    let trainer = assemble::trainer(&config, data.train.table())?;
+    let trainer = assemble::trainer(&config, &data)?;
     // no rate makes a step faster, and a schedule is for as many epochs as the config has
     let steady = trainer.clone().schedule(Schedule::fixed(config.optimizer.rate()));
     say(&format!("device: {} ({})", device.info(), device.why()));

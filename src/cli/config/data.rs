@@ -40,8 +40,6 @@ fn words<T: Copy, const N: usize>(all: [T; N], name: fn(T) -> &'static str) -> [
     all.map(|value| (name(value), value))
 }
 
-const CATEGORICAL: &[(&str, Categorical)] = &[("one_hot", Categorical::OneHot)];
-const LATER_CATEGORICAL: &[&str] = &["embed"];
 const TYPES: &[(&str, ColumnType)] = &[("number", ColumnType::Number), ("category", ColumnType::Category)];
 
 pub(super) static KEYS: [Key; 16] = [
@@ -60,7 +58,7 @@ pub(super) static KEYS: [Key; 16] = [
     Key::new("task", "\"auto\"", "auto, classification or regression"),
     Key::optional("split", "{ valid = 0.15, test = 0.15 }", "the shares of the rows for validation and for the test"),
     Key::optional("scale", "\"standard\"", "what is done to the features: none, standard, minmax, robust or bytes"),
-    Key::new("categorical", "\"one_hot\"", "how columns of words become inputs: one_hot"),
+    Key::new("categorical", "\"one_hot\"", "how columns of words become inputs: one_hot, or embed (a vector is learned for each word)"),
     Key::new("missing", "\"error\"", "what to do where a column has no value: error, mean, median, zero, or drop (the row)"),
     Key::optional("types", "{ zip = \"category\" }", "what columns hold where the file alone would mislead: number or category"),
     Key::new("target_scale", "\"none\"", "how the targets of a regression are scaled for training: none, standard or minmax"),
@@ -118,7 +116,7 @@ impl Data {
             split,
             scale,
             class_weights,
-            categorical: section.word("categorical", CATEGORICAL, LATER_CATEGORICAL)?,
+            categorical: section.word("categorical", &words(Categorical::ALL, Categorical::name), &[])?,
             missing: section.word("missing", &words(Missing::ALL, Missing::name), &[])?,
             types: types(&section)?,
             target_scale: section.word("target_scale", &words(TargetScaling::ALL, TargetScaling::name), &[])?,
@@ -165,7 +163,7 @@ impl Data {
         ]);
         if matches!(self.source, Source::Table { .. }) {
             pairs.extend([
-                ("categorical", write::word(CATEGORICAL, &self.categorical)),
+                ("categorical", write::text(self.categorical.name())),
                 ("missing", write::text(self.missing.name())),
                 ("target_scale", write::text(self.target_scale.name())),
             ]);

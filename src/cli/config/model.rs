@@ -90,7 +90,7 @@ pub(super) static LAYERS: LazyLock<Choices<Vec<Layer>>> = LazyLock::new(|| {
                 Ok(vec![Layer::Residual { layers: layers(section)?, init: own_init(section)? }])
             }),
         ],
-        later: &["embedding"],
+        later: &[],
     }
 });
 
@@ -214,7 +214,8 @@ fn pairs(layer: &Layer) -> Pairs {
         Layer::Residual { layers, init } => {
             pairs.extend([("layers", write::list(layer_pairs(layers), |layer| write::table(&layer))), start(init)]);
         }
-        Layer::Softmax => {}
+        // an embedding is not of the config, but of the columns: [data] categorical
+        Layer::Embedding { .. } | Layer::Softmax => {}
     }
     pairs
 }

@@ -29,7 +29,7 @@ pub(super) fn section(run: &Run, data: &Prepared, device: &OpenDevice) -> Result
     // from the weights that the seed draws: where a trained net has nearly no loss left, roundings of it are large beside it
     let mut config = run.config.clone();
     config.model.from = None;
-    let trainer = assemble::trainer(&config, rows.table())?.batch(batch);
+    let trainer = assemble::trainer(&config, data)?.batch(batch);
     let mut first = trainer.build_on(device.clone())?.first_step(&rows)?;
     let found = lockstep(&mut *first.executor, first.program, &first.table)?;
     let different = found.iter().filter(|row| !row.passes()).count();

@@ -66,6 +66,17 @@ pub enum Coding {
     },
 }
 
+/// A column of codes, whole numbers that stand for words: a model learns a vector for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codes {
+    /// Which of the model's inputs it is.
+    pub column: usize,
+    /// How many codes there are, from 0 on. 0 stands for what is not known.
+    pub count: usize,
+    /// Elements of a vector.
+    pub width: usize,
+}
+
 /// What a model predicts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -137,6 +148,20 @@ impl Preprocessor {
             }
         };
         self.features.iter().flat_map(names).collect()
+    }
+
+    /// The inputs that are codes, for [`Model::embedding`](crate::Model::embedding).
+    pub fn codes(&self) -> Vec<Codes> {
+        let starts = self.features.iter().scan(0, |at, feature| {
+            let start = *at;
+            *at += feature.coding.inputs();
+            Some((start, &feature.coding))
+        });
+        let codes = |(column, coding): (usize, &Coding)| match coding {
+            Coding::Embed { words, width } => Some(Codes { column, count: words.len() + 1, width: *width }),
+            Coding::Number { .. } | Coding::OneHot { .. } => None,
+        };
+        starts.filter_map(codes).collect()
     }
 
     /// Targets of this kind, none of them.

@@ -8,13 +8,14 @@ mod proto;
 
 use super::Trained;
 use super::answer::{Answer, Shares};
-use super::steps::{Dense, Step, steps};
+use super::steps::{Dense, Piece, Step, steps};
 use crate::data::Coding;
 use crate::error::Result;
 use crate::expr::{self, Op};
 use crate::formula::Link;
 use prost::Message as _;
 use proto::{Attribute, FLOAT, Graph, INT64, STRING, Tensor};
+use std::ops::Range;
 
 /// The file.
 pub(super) fn onnx(trained: &Trained<'_>) -> Result<Vec<u8>> {
@@ -197,10 +198,32 @@ impl Builder {
         }
     }
 
+    /// Columns of numbers as they are, and for each column of codes the vectors of a table.
+    fn embed(&mut self, pieces: &[Piece], x: &str) -> String {
+        let column = |graph: &mut Self, columns: Range<usize>| {
+            let indices = graph.whole(&columns.map(|column| column as i64).collect::<Vec<_>>());
+            graph.node("Gather", &[x, &indices], vec![proto::int("axis", 1)])
+        };
+        let part = |graph: &mut Self, piece: &Piece| match piece {
+            Piece::Numbers(columns) => column(graph, columns.clone()),
+            Piece::Vectors { column: at, width, vectors } => {
+                let codes = column(graph, *at..at + 1);
+                let axis = graph.whole(&[1]);
+                let flat = graph.node("Squeeze", &[&codes, &axis], vec![]);
+                let whole = graph.node("Cast", &[&flat], vec![proto::int("to", INT64.into())]);
+                let table = graph.floats(&[vectors.len() / width, *width], vectors);
+                graph.node("Gather", &[&table, &whole], vec![proto::int("axis", 0)])
+            }
+        };
+        let parts: Vec<String> = pieces.iter().map(|piece| part(self, piece)).collect();
+        self.node("Concat", &parts.iter().map(String::as_str).collect::<Vec<_>>(), vec![proto::int("axis", 1)])
+    }
+
     fn steps(&mut self, steps: &[Step], mut x: String) -> String {
         for step in steps {
             x = match step {
                 Step::Dense(dense) => self.dense(dense, &x),
+                Step::Embed(pieces) => self.embed(pieces, &x),
                 Step::Affine { scale, shift } => {
                     let (scale, shift) = (self.floats(&[scale.len()], scale), self.floats(&[shift.len()], shift));
                     let scaled = self.node("Mul", &[&x, &scale], vec![]);

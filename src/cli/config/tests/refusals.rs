@@ -231,14 +231,6 @@ fn words_that_are_none_of_the_known_are_refused_with_the_list() {
 fn what_comes_in_a_later_version_is_refused_by_name() {
     refused(&[
         (
-            "[data]\nname = \"digits\"\n[[model.layers]]\ntype = \"embedding\"\n",
-            "a.toml:4:8: type \"embedding\" is not in this version: take one of dense, activation, softmax, batch_norm, layer_norm, dropout, residual",
-        ),
-        (
-            "[data]\npath = \"a.csv\"\ntarget = \"y\"\ncategorical = \"embed\"\n",
-            "a.toml:4:15: categorical \"embed\" is not in this version: take one of one_hot",
-        ),
-        (
             "[data]\nname = \"digits\"\nmissing = \"mean\"\n",
             "a.toml:3:11: `missing` does not apply to the built-in data set digits (it is for files of columns): take it out",
         ),
