@@ -183,7 +183,7 @@ impl Shape {
         for (i, value) in x.iter_mut().enumerate() {
             if let Some([codes, _]) = self.inputs[i % self.inputs.len()] {
                 let row = i / self.inputs.len();
-                *value = (if row % 5 == 0 { codes - 1 } else { inputs.indices(1, codes)[0] as usize }) as f32;
+                *value = (if row.is_multiple_of(5) { codes - 1 } else { inputs.indices(1, codes)[0] as usize }) as f32;
             }
         }
         CaseData::F32(cases::pad(&x, self.inputs.len()))

@@ -86,6 +86,46 @@ fn several_targets_are_learnt_each_in_its_own_unit() {
     assert!((second[0] - truth[1]).abs() < 120.0 && (second[1] - truth[0]).abs() < 5.0, "{second:?} {truth:?}");
 }
 
+/// 40 towns whose rents differ by more than the area tells, in no order that their names would give.
+fn towns(rows: usize) -> String {
+    let mut rng = Rng::new(8, Purpose::Synthetic, 0);
+    let rents: Vec<u64> = (0..40).map(|_| 200 + rng.below(1000)).collect();
+    let mut row = |_| {
+        let (area, town) = (20 + rng.below(100), rng.below(40) as usize);
+        format!("{area},town {town},{}\n", 5 * area + rents[town])
+    };
+    String::from("area,town,rent\n") + &(0..rows).map(&mut row).collect::<String>()
+}
+
+#[test]
+fn words_are_embedded_in_vectors_that_are_learned() {
+    let bench = Bench::new();
+    let text = towns(1500);
+    bench.write("towns.csv", &text);
+    let said = bench.good(
+        "train towns.csv --target rent --device cpu --out run --json --set data.categorical=embed --set train.epochs=100 --set optimizer.lr=5e-3",
+    );
+    // without the town the rent is off by some 250
+    assert!(said.json()["metrics"]["test_mae"].as_f64().unwrap() < 60.0, "{said:?}");
+    assert!(bench.read("run/config.toml").contains("categorical = \"embed\""));
+    // 40 words and what is none of them; 1.6·40^0.56 = 12.6
+    let check = bench.good("check run/config.toml --device cpu");
+    assert!(check.out.contains("embedding 2 → 14 (column 1: 41 × 13)"), "{check:?}");
+    // a town that nobody knows is predicted for, too, and each has its own rent
+    bench.write("new.csv", "town,area\ntown 3,50\ntown 4,50\nAtlantis,50\n,50\n");
+    let rents: Vec<f64> = bench.good("predict run new.csv").lines()[1..].iter().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(rents[2], rents[3], "a gap is as unknown as a town that was in no row: {rents:?}");
+    let truth = |town: &str| {
+        let mut rows = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let row = rows.find(|row| row[1] == town).unwrap();
+        row[2].parse::<f64>().unwrap() - 5.0 * row[0].parse::<f64>().unwrap() + 250.0
+    };
+    assert!((rents[0] - truth("town 3")).abs() < 150.0 && (rents[1] - truth("town 4")).abs() < 150.0, "{rents:?}");
+    for name in ["model.onnx", "model.rs", "model.wgsl", "model.npz"] {
+        bench.good(&format!("export run --out {name}"));
+    }
+}
+
 #[test]
 fn rows_with_gaps_are_dropped_where_that_is_said() {
     let bench = Bench::new();

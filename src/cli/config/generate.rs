@@ -75,7 +75,7 @@ impl Look<'_> {
             lines.push("features = \"all\"               # or a list, or { exclude = [\"id\"] }".into());
         }
         if !words.is_empty() {
-            lines.push(format!("categorical = \"one_hot\"        # or \"embed\"; words: {}", self.names(&words)));
+            lines.push(format!("categorical = \"one_hot\"        # words: {} (or embed)", self.names(&words)));
         }
         lines.push(match gaps.len() {
             0 => "missing = \"error\"              # no number is missing; or mean, median, zero, drop".into(),
