@@ -5,7 +5,7 @@
 use gradus::data::{
     Categorical, Cells, Coding, Column, Columns, Dataset, Fit, Frame, GAP, Missing, Preprocessor, Scaling, TargetScaling, Targets,
 };
-use gradus::export::{Format, Trained, export};
+use gradus::export::{Exported, Format, Trained, export};
 use gradus::model::Weights;
 use gradus::rng::{Purpose, Rng};
 use gradus::train::Stop;
@@ -68,6 +68,10 @@ fn fitted(name: &str, loss: Loss, targets: Targets, fit: Fit, layers: impl FnOnc
     let fit = Fit { scale: Scaling::Standard, missing: Missing::Mean, ..fit };
     let preprocess = Preprocessor::fit(&columns, &rows, &fit).unwrap();
     let data = Dataset::new(preprocess.table(columns).unwrap());
+    trained(name, loss, data, preprocess, layers)
+}
+
+fn trained(name: &str, loss: Loss, data: Dataset, preprocess: Preprocessor, layers: impl FnOnce(Model) -> Model) -> Made {
     let outputs = match data.table().targets() {
         Targets::Classes { names, .. } => loss.outputs(Some(names.len()), 0),
         Targets::Values { names, .. } => loss.outputs(None, names.len()),
@@ -76,6 +80,13 @@ fn fitted(name: &str, loss: Loss, targets: Targets, fit: Fit, layers: impl FnOnc
     let mut training = Trainer::new(model.clone(), loss.clone()).batch(8).build_on(Device::Cpu.open().unwrap()).unwrap();
     let report = training.fit_with(&data, &data.view(vec![]), Stop::after(2), |_| {}).unwrap();
     Made { name: name.into(), model, loss, preprocess, weights: report.first().weights.clone() }
+}
+
+/// A data set that is in the binary, with the layers that its config has.
+fn built_in(name: &str, data: Dataset, layers: impl FnOnce(Model) -> Model) -> Made {
+    let loss = if matches!(data.table().targets(), Targets::Classes { .. }) { Loss::cross_entropy() } else { Loss::mse() };
+    let preprocess = Preprocessor::of_numbers(data.table(), "y", None);
+    trained(name, loss, data, preprocess, layers)
 }
 
 /// Every kind of layer, every activation, every way from outputs to answers.
@@ -98,6 +109,17 @@ fn all() -> Vec<Made> {
     ];
     let embed = Fit { categorical: Categorical::Embed, target: TargetScaling::Standard, ..Fit::default() };
     all.push(fitted("embedding", Loss::mse(), values(2), embed, |m| m.dense(7).relu()));
+    all.push(fitted("weights in a buffer", Loss::cross_entropy(), classes(3), embed, |m| {
+        let block = |f: Model| f.dense(37).layer_norm().tanh();
+        m.batch_norm().dense(37).relu().residual(block).residual(|f| f.dense(30).batch_norm().relu())
+    }));
+    all.push(built_in("digits", Dataset::digits(), |m| m.dense(256).relu().dense(128).relu()));
+    let small = |m: Model| m.dense(32).relu().dense(32).relu();
+    all.push(built_in("iris", Dataset::iris(), small));
+    all.push(built_in("spirals", Dataset::spirals(3, 300, 7), small));
+    all.push(built_in("moons", Dataset::moons(300, 7), small));
+    all.push(built_in("friedman", Dataset::friedman(300, 7), small));
+    all.push(built_in("sine", Dataset::sine(300, 7), |m| m.dense(32).tanh().dense(32).tanh()));
     let expression =
         Activation::expression("if(z > 0.5 and not(z == 2), log2(1 + abs(z)), min(z^3, 0.1) - clamp(z % 2, 0.1, 1)*(z // 2 >= -1))")
             .unwrap();
@@ -125,7 +147,7 @@ fn sources_in_rust_compile_and_pass_their_own_test() {
     let folder = tempfile::tempdir().unwrap();
     let mut main = String::new();
     for (i, made) in all().iter().enumerate() {
-        std::fs::write(folder.path().join(format!("model{i}.rs")), export(&made.trained(), Format::Rust).unwrap()).unwrap();
+        std::fs::write(folder.path().join(format!("model{i}.rs")), export(&made.trained(), Format::Rust).unwrap().file).unwrap();
         main += &format!("mod model{i};\n");
     }
     let path = folder.path().join("main.rs");
@@ -141,7 +163,7 @@ fn sources_in_rust_compile_and_pass_their_own_test() {
 #[test]
 fn a_source_with_a_wrong_weight_fails_its_own_test() {
     let made = made("wrong", Loss::mse(), values(1), TargetScaling::None, |m| m.dense(4).relu());
-    let text = String::from_utf8(export(&made.trained(), Format::Rust).unwrap()).unwrap();
+    let text = String::from_utf8(export(&made.trained(), Format::Rust).unwrap().file).unwrap();
     let bias = made.weights.get("2.bias").unwrap()[0];
     let spoilt = text.replace(&format!("    {bias:?},\n];"), &format!("    {:?},\n];", bias + 0.1));
     assert_ne!(spoilt, text);
@@ -183,7 +205,7 @@ fn preprocessing_is_part_of_every_export_that_predicts() {
     let numbers = made.preprocess.features.iter().filter(|feature| matches!(feature.coding, Coding::Number { .. })).count();
     assert_eq!((numbers, made.preprocess.inputs()), (3, 3 + 4));
     for format in [Format::Onnx, Format::Rust, Format::Wgsl] {
-        let text = String::from_utf8_lossy(&export(&made.trained(), format).unwrap()).into_owned();
+        let text = String::from_utf8_lossy(&export(&made.trained(), format).unwrap().file).into_owned();
         for wanted in ["with gaps", "größer"] {
             assert!(text.contains(wanted), "{format:?} does not know `{wanted}`");
         }
@@ -197,12 +219,13 @@ fn sources_in_wgsl_pass_their_own_check_on_every_adapter() {
     let devices = adapters();
     assert!(!devices.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
     for made in all() {
-        let source = String::from_utf8(export(&made.trained(), Format::Wgsl).unwrap()).unwrap();
+        let Exported { file, buffer } = export(&made.trained(), Format::Wgsl).unwrap();
+        let source = String::from_utf8(file).unwrap();
         let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}: {}", made.name, e.emit_to_string(&source)));
         let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
         validator.validate(&module).unwrap_or_else(|e| panic!("{}: {}", made.name, e.emit_to_string(&source)));
         for (name, device, queue) in &devices {
-            let worst = check(device, queue, &source);
+            let worst = check(device, queue, &source, buffer.as_deref());
             assert!(worst <= 1e-5, "{} on {name}: {worst}", made.name);
         }
     }
@@ -220,7 +243,7 @@ fn adapters() -> Vec<(String, wgpu::Device, wgpu::Queue)> {
 }
 
 #[cfg(feature = "gpu")]
-fn check(device: &wgpu::Device, queue: &wgpu::Queue, source: &str) -> f32 {
+fn check(device: &wgpu::Device, queue: &wgpu::Queue, source: &str, weights: Option<&[u8]>) -> f32 {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source: wgpu::ShaderSource::Wgsl(source.into()) });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: None,
@@ -233,13 +256,18 @@ fn check(device: &wgpu::Device, queue: &wgpu::Queue, source: &str) -> f32 {
     let buffer = |usage| device.create_buffer(&wgpu::BufferDescriptor { label: None, size: 4, usage, mapped_at_creation: false });
     let result = buffer(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST);
     let read = buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ);
+    let weights = weights.map(|bytes| {
+        let (size, usage) = (bytes.len() as u64, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
+        queue.write_buffer(&buffer, 0, bytes);
+        buffer
+    });
     // what never ran would be as good as what is right
     queue.write_buffer(&result, 0, &f32::MAX.to_le_bytes());
-    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &[wgpu::BindGroupEntry { binding: 0, resource: result.as_entire_binding() }],
-    });
+    let buffers = [&result].into_iter().chain(&weights).zip(0..);
+    let entries: Vec<_> = buffers.map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }).collect();
+    let bindings =
+        device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &pipeline.get_bind_group_layout(0), entries: &entries });
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());

@@ -3,7 +3,7 @@
 use super::args::Export;
 use super::{assemble, run, say};
 use crate::error::{Error, Result};
-use crate::export::{Format, Trained, export as bytes_of};
+use crate::export::{Exported, Format, Trained, export as made};
 use std::process::ExitCode;
 
 pub(super) fn export(args: &Export) -> Result<ExitCode> {
@@ -16,12 +16,16 @@ pub(super) fn export(args: &Export) -> Result<ExitCode> {
     let model = assemble::model(&run.config, &run.preprocess, assemble::outputs(&loss, &run.preprocess.no_targets()));
     let name = run.manifest["name"].as_str().unwrap_or("model");
     let trained = Trained { name, model: &model, weights: &run.weights, loss: &loss, preprocess: &run.preprocess };
-    let bytes = bytes_of(&trained, format)?;
-    if args.out.exists() && !args.overwrite {
-        return Err(Error::input(format!("{} is there already: name another file with --out, or add --overwrite", args.out.display())));
+    let Exported { file, buffer } = made(&trained, format)?;
+    let mut files = vec![(args.out.clone(), file, format.name())];
+    files.extend(buffer.map(|bytes| (args.out.with_extension("bin"), bytes, "weights, which belong to it")));
+    if let Some((path, ..)) = files.iter().find(|(path, ..)| path.exists() && !args.overwrite) {
+        return Err(Error::input(format!("{} is there already: name another file with --out, or add --overwrite", path.display())));
     }
-    std::fs::write(&args.out, &bytes).map_err(|e| Error::io(&args.out, e))?;
-    say(&format!("{}: {} bytes of {}", args.out.display(), super::progress::thousands(bytes.len() as f64), format.name()));
+    for (path, bytes, what) in files {
+        std::fs::write(&path, &bytes).map_err(|e| Error::io(&path, e))?;
+        say(&format!("{}: {} bytes of {what}", path.display(), super::progress::thousands(bytes.len() as f64)));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

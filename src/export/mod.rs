@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`Format::Onnx`] | onnxruntime and its kin | everything: raw columns in, classes and probabilities or numbers out |
 //! | [`Format::Rust`] | a program of one's own | a module without dependencies, with a test of its own |
-//! | [`Format::Wgsl`] | a shader of one's own | functions with all weights, and an entry point that checks them |
+//! | [`Format::Wgsl`] | a shader of one's own | functions, the weights in them or, of a larger net, in a buffer, and an entry point that checks them |
 //! | [`Format::Npz`] | NumPy | the tensors by their names |
 //! | [`Format::Safetensors`] | PyTorch's `load_state_dict` | the tensors by their names |
 
@@ -91,17 +91,27 @@ pub struct Trained<'a> {
     pub preprocess: &'a Preprocessor,
 }
 
-/// The bytes of a file in a format.
+/// A model in a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// The bytes of the file.
+    pub file: Vec<u8>,
+    /// The bytes of a buffer that goes with it: the weights of a larger net in WGSL, `vec4<f32>` little-endian.
+    pub buffer: Option<Vec<u8>>,
+}
+
+/// A trained model in a format.
 ///
 /// Errors when the weights are not the model's, and when an activation is known as code only (see
 /// [`Formula::EXPRESSION`](crate::kernels::activation::Formula::EXPRESSION)).
-pub fn export(trained: &Trained<'_>, format: Format) -> Result<Vec<u8>> {
+pub fn export(trained: &Trained<'_>, format: Format) -> Result<Exported> {
     trained.weights.check(trained.model)?;
-    match format {
+    let file = match format {
         Format::Safetensors => trained.weights.to_safetensors(),
         Format::Npz => tensors::npz(trained.weights),
         Format::Onnx => onnx::onnx(trained),
         Format::Rust => rust::rust(trained).map(String::into_bytes),
-        Format::Wgsl => wgsl::wgsl(trained).map(String::into_bytes),
-    }
+        Format::Wgsl => return wgsl::wgsl(trained),
+    };
+    Ok(Exported { file: file?, buffer: None })
 }

@@ -1,11 +1,12 @@
-//! A model as functions in WGSL: columns in, probabilities or numbers out, with all weights as constants, and an entry point that checks them.
+//! A model as functions in WGSL: columns in, probabilities or numbers out, and an entry point that checks them. The weights of a small net are
+//! constants in it; those of a larger one are in a buffer that goes with it.
 //!
-//! Rows of numbers are arrays of `vec4<f32>`, padded with zeros. It is for nets of some ten thousand weights: they are written out, and compiled.
+//! Rows of numbers are arrays of `vec4<f32>`, padded with zeros.
 
-use super::Trained;
 use super::answer::{Answer, Shares};
 use super::sample::Sample;
 use super::steps::{Dense, Piece, Step, steps};
+use super::{Exported, Trained};
 use crate::data::Coding;
 use crate::error::Result;
 use crate::expr::{Width, wgsl_functions};
@@ -14,13 +15,16 @@ use std::fmt::Write as _;
 
 /// How many products are added up in one statement.
 const TERMS: usize = 8;
+/// The most weights that are written out. They are compiled one by one, which takes a software driver some milliseconds each.
+const WRITTEN_OUT: usize = 1_000;
 
-/// The source.
-pub(super) fn wgsl(trained: &Trained<'_>) -> Result<String> {
+/// The source, and the weights where they are not in it.
+pub(super) fn wgsl(trained: &Trained<'_>) -> Result<Exported> {
     let steps = steps(trained.model, trained.weights)?;
     let sample = Sample::of(trained)?;
     let answer = Answer::of(trained.preprocess, trained.loss);
-    let mut module = Module { items: String::new(), count: 0 };
+    let in_buffer = trained.model.parameters() > WRITTEN_OUT;
+    let mut module = Module { items: String::new(), count: 0, buffer: in_buffer.then(Vec::new) };
     let inputs = trained.model.inputs();
     let (body, row, _) = module.steps(&steps, "x", inputs);
     let (n, m, k) = (sample.numbers[0].len().max(1), sample.words[0].len().max(1), sample.answers[0].len());
@@ -32,16 +36,25 @@ pub(super) fn wgsl(trained: &Trained<'_>) -> Result<String> {
         answer.what(),
         columns(trained, &answer)
     );
+    if let Some(buffer) = &module.buffer {
+        let _ = write!(
+            out,
+            "// The weights, row by row, each padded with zeros to groups of four: {} of them, little-endian, are in the file that was written with this one.\n\
+             @group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;\n\n",
+            buffer.len()
+        );
+    }
     out += &prepare(trained, n, m);
     let _ = write!(
         out,
-        "fn predict(numbers: array<f32, {n}>, words: array<i32, {m}>) -> array<f32, {k}> {{\n    let x = prepare(numbers, words);\n{body}{}}}\n\n",
+        "fn predict(numbers: array<f32, {n}>, words: array<i32, {m}>) -> array<f32, {k}> {{\n    var x = prepare(numbers, words);\n{body}{}}}\n\n",
         finish(&answer, &row, k)
     );
     out += &module.items;
     out += &functions(&steps);
     out += &check(&sample, n, m, k);
-    Ok(out)
+    let bytes = |fours: Vec<[f32; 4]>| fours.iter().flatten().flat_map(|weight| weight.to_le_bytes()).collect();
+    Ok(Exported { file: out.into_bytes(), buffer: module.buffer.map(bytes) })
 }
 
 fn columns(trained: &Trained<'_>, answer: &Answer) -> String {
@@ -128,6 +141,8 @@ fn prepare(trained: &Trained<'_>, n: usize, m: usize) -> String {
 struct Module {
     items: String,
     count: usize,
+    /// The weights so far, where they go to a buffer.
+    buffer: Option<Vec<[f32; 4]>>,
 }
 
 impl Module {
@@ -136,53 +151,82 @@ impl Module {
         format!("{what}{}", self.count)
     }
 
-    /// Constants of four numbers each.
+    /// Four numbers each, of which `[i]` is wanted.
     fn list(&mut self, values: &[[f32; 4]]) -> String {
+        if let Some(buffer) = &mut self.buffer {
+            buffer.extend(values);
+            return format!("weights[{}u + i]", buffer.len() - values.len());
+        }
         let name = self.fresh("t");
         let four = |v: &[f32; 4]| format!("vec4<f32>({})", v.map(literal).join(", "));
         let lines: Vec<String> =
             values.chunks(4).map(|line| format!("    {}", line.iter().map(four).collect::<Vec<_>>().join(", "))).collect();
         let _ = write!(self.items, "const {name} = array<vec4<f32>, {}>(\n{},\n);\n", values.len(), lines.join(",\n"));
-        name
+        format!("{name}[i]")
     }
 
     fn fours(values: &[f32]) -> Vec<[f32; 4]> {
         values.chunks(4).map(|chunk| std::array::from_fn(|i| chunk.get(i).copied().unwrap_or(0.0))).collect()
     }
 
-    /// A function for a dense layer, with the weights written out: an array of them, indexed in a loop, would be copied to each invocation's memory.
+    /// A function for a dense layer. Weights that are not in the buffer are written out: an array of them, indexed in a loop, would be copied to each
+    /// invocation's memory.
     fn dense(&mut self, dense: &Dense) -> String {
         let (in4, out4) = (padded4(dense.inputs), padded4(dense.outputs));
-        let mut body = String::new();
-        for (o, weight) in dense.weight.chunks(dense.inputs).enumerate() {
-            let bias = dense.bias.as_ref().map_or(0.0, |bias| bias[o]);
-            let _ = writeln!(body, "    sum = {};", literal(bias));
-            for (i, terms) in Self::fours(weight).chunks(TERMS).enumerate() {
-                let term = |(j, four): (usize, &[f32; 4])| format!("dot(x[{}], {})", i * TERMS + j, vec4(four));
-                let _ = writeln!(body, "    sum += {};", terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + "));
+        let body = match &mut self.buffer {
+            Some(buffer) => {
+                let from = buffer.len();
+                dense.weight.chunks(dense.inputs).for_each(|row| buffer.extend(Self::fours(row)));
+                buffer.resize(from + 4 * out4 * in4, [0.0; 4]);
+                let bias = buffer.len();
+                buffer.extend(Self::fours(dense.bias.as_deref().unwrap_or(&vec![0.0; dense.outputs])));
+                format!(
+                    "    for (var o = 0u; o < {out4}u; o += 1u) {{
+        let at = {from}u + 4u * o * {in4}u;
+        var sums = mat4x4<f32>();
+        for (var i = 0u; i < {in4}u; i += 1u) {{
+            let four = (*x)[i];
+            sums[0] += four * weights[at + i];
+            sums[1] += four * weights[at + {in4}u + i];
+            sums[2] += four * weights[at + 2u * {in4}u + i];
+            sums[3] += four * weights[at + 3u * {in4}u + i];
+        }}
+        (*y)[o] = weights[{bias}u + o] + vec4<f32>(1.0) * sums;
+    }}
+"
+                )
             }
-            let _ = writeln!(body, "    y[{}][{}] = sum;", o / 4, o % 4);
-        }
-        let name = self.fresh("dense");
-        let _ = write!(
-            self.items,
-            "fn {name}(x: array<vec4<f32>, {in4}>) -> array<vec4<f32>, {out4}> {{\n    var y: array<vec4<f32>, {out4}>;\n    var sum: f32;\n{body}    \
-             return y;\n}}\n\n"
-        );
+            None => written_out(dense),
+        };
+        self.function("dense", in4, out4, &body)
+    }
+
+    /// A function from one row to another.
+    fn function(&mut self, what: &str, in4: usize, out4: usize, body: &str) -> String {
+        let name = self.fresh(what);
+        let row = |len: usize| format!("ptr<function, array<vec4<f32>, {len}>>");
+        let _ = write!(self.items, "fn {name}(x: {}, y: {}) {{\n{body}}}\n\n", row(in4), row(out4));
         name
     }
 
-    /// A function for an embedding, which picks a vector by its code: one of the cases of a switch, not from an array, as above.
+    /// A function for an embedding, which picks a vector by its code: without the buffer from the cases of a switch.
     fn embed(&mut self, pieces: &[Piece], inputs: usize, width: usize) -> String {
-        let (in4, out4) = (padded4(inputs), padded4(width));
-        let place = |name: &str, at: usize| format!("{name}[{}][{}]", at / 4, at % 4);
+        let place = |name: &str, at: usize| format!("(*{name})[{}][{}]", at / 4, at % 4);
         let (mut body, mut at) = (String::new(), 0);
         for piece in pieces {
-            match piece {
-                Piece::Numbers(columns) => columns.clone().enumerate().for_each(|(i, column)| {
+            match (piece, &mut self.buffer) {
+                (Piece::Numbers(columns), _) => columns.clone().enumerate().for_each(|(i, column)| {
                     let _ = writeln!(body, "    {} = {};", place("y", at + i), place("x", column));
                 }),
-                Piece::Vectors { column, width, vectors } => {
+                (Piece::Vectors { column, width, vectors }, Some(buffer)) => {
+                    let (from, code) = (buffer.len(), place("x", *column));
+                    vectors.chunks(*width).for_each(|vector| buffer.extend(Self::fours(vector)));
+                    for e in 0..*width {
+                        let four = format!("weights[{}u + {}u * u32({code})]", from + e / 4, padded4(*width));
+                        let _ = writeln!(body, "    {} = {four}[{}];", place("y", at + e), e % 4);
+                    }
+                }
+                (Piece::Vectors { column, width, vectors }, None) => {
                     let _ = writeln!(body, "    switch u32({}) {{", place("x", *column));
                     for (code, vector) in vectors.chunks(*width).enumerate() {
                         let element = |(e, &value): (usize, &f32)| format!("{} = {};", place("y", at + e), literal(value));
@@ -195,97 +239,116 @@ impl Module {
             }
             at += piece.width();
         }
-        let name = self.fresh("embed");
-        let _ = write!(
-            self.items,
-            "fn {name}(x: array<vec4<f32>, {in4}>) -> array<vec4<f32>, {out4}> {{\n    var y: array<vec4<f32>, {out4}>;\n{body}    return y;\n}}\n\n"
-        );
-        name
+        self.function("embed", padded4(inputs), padded4(width), &body)
     }
 
-    /// A function that does something to each group of four of a row, then sets the padding to zero.
+    /// A function that does something to each group of four of a row, in place, and sets the padding to zero.
     fn map(&mut self, width: usize, before: &str, each: &str) -> String {
         let (name, len) = (self.fresh("step"), padded4(width));
         let _ = write!(
             self.items,
-            "fn {name}(input: array<vec4<f32>, {len}>) -> array<vec4<f32>, {len}> {{\n    var x = input;\n{before}    \
-             for (var i = 0u; i < {len}u; i += 1u) {{\n        let z = x[i];\n        let live = 4u * i + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>({width}u);\n        \
-             x[i] = select(vec4<f32>(), {each}, live);\n    }}\n    return x;\n}}\n\n"
+            "fn {name}(x: ptr<function, array<vec4<f32>, {len}>>) {{\n{before}    for (var i = 0u; i < {len}u; i += 1u) {{\n        \
+             let z = (*x)[i];\n        let live = 4u * i + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>({width}u);\n        \
+             (*x)[i] = select(vec4<f32>(), {each}, live);\n    }}\n}}\n\n"
         );
         name
     }
 
-    /// Statements that turn the row `from` of a width into the outputs; what they call these, and their width.
+    /// Statements that turn the row `from` of a width, which they may change, into the outputs; what they call these, and their width.
     fn steps(&mut self, steps: &[Step], from: &str, mut width: usize) -> (String, String, usize) {
         let (mut out, mut x) = (String::new(), from.to_string());
         for step in steps {
-            let call = match step {
-                Step::Dense(dense) => {
-                    width = dense.outputs;
-                    format!("{}({x})", self.dense(dense))
-                }
+            let (function, behind) = match step {
+                Step::Dense(dense) => (self.dense(dense), Some(dense.outputs)),
                 Step::Embed(pieces) => {
-                    let inputs = width;
-                    width = pieces.iter().map(Piece::width).sum();
-                    format!("{}({x})", self.embed(pieces, inputs, width))
+                    let behind = pieces.iter().map(Piece::width).sum();
+                    (self.embed(pieces, width, behind), Some(behind))
                 }
                 Step::Affine { scale, shift } => {
                     let (scale, shift) = (self.list(&Self::fours(scale)), self.list(&Self::fours(shift)));
-                    format!("{}({x})", self.map(width, "", &format!("z * {scale}[i] + {shift}[i]")))
+                    (self.map(width, "", &format!("z * {scale} + {shift}")), None)
                 }
                 Step::LayerNorm { epsilon, scale, shift } => {
                     let (scale, shift) = (self.list(&Self::fours(scale)), self.list(&Self::fours(shift)));
                     let len = padded4(width);
                     let before = format!(
-                        "    var total = 0.0;\n    for (var i = 0u; i < {len}u; i += 1u) {{ total += dot(x[i], vec4<f32>(1.0)); }}\n    \
+                        "    var total = 0.0;\n    for (var i = 0u; i < {len}u; i += 1u) {{ total += dot((*x)[i], vec4<f32>(1.0)); }}\n    \
                          let mean = total / {width}.0;\n    var squares = 0.0;\n    for (var i = 0u; i < {len}u; i += 1u) {{\n        \
                          let live = 4u * i + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>({width}u);\n        \
-                         let e = select(vec4<f32>(), x[i] - mean, live);\n        squares += dot(e, e);\n    }}\n    \
+                         let e = select(vec4<f32>(), (*x)[i] - mean, live);\n        squares += dot(e, e);\n    }}\n    \
                          let factor = inverseSqrt(squares / {width}.0 + {});\n",
                         literal(*epsilon)
                     );
-                    format!("{}({x})", self.map(width, &before, &format!("(z - mean) * factor * {scale}[i] + {shift}[i]")))
+                    (self.map(width, &before, &format!("(z - mean) * factor * {scale} + {shift}")), None)
                 }
-                Step::Activation { formula, .. } => {
-                    format!("{}({x})", self.map(width, "", &format!("vec4<f32>({})", formula.wgsl(Width::Four))))
-                }
-                Step::Softmax => format!("{}({x})", self.softmax(width)),
+                Step::Activation { formula, .. } => (self.map(width, "", &format!("vec4<f32>({})", formula.wgsl(Width::Four))), None),
+                Step::Softmax => (self.softmax(width), None),
                 Step::Residual { body, shortcut } => {
-                    let skip = match shortcut {
-                        Some(dense) => format!("{}({x})", self.dense(dense)),
-                        None => x.clone(),
+                    let skip = self.fresh("skip");
+                    let behind = match shortcut {
+                        Some(dense) => {
+                            let project = self.dense(dense);
+                            let _ = write!(out, "    var {skip}: {};\n    {project}(&{x}, &{skip});\n", row(dense.outputs));
+                            dense.outputs
+                        }
+                        None => {
+                            let _ = writeln!(out, "    var {skip} = {x};");
+                            width
+                        }
                     };
-                    let (inner, last, behind) = self.steps(body, &x, width);
-                    width = behind;
-                    out += &inner;
-                    format!("{}({skip}, {last})", self.sum(width))
+                    let (inner, last, _) = self.steps(body, &x, width);
+                    let _ = writeln!(out, "{inner}    {}(&{skip}, &{last});", self.sum(behind));
+                    (x, width) = (last, behind);
+                    continue;
                 }
             };
-            let name = self.fresh("x");
-            let _ = writeln!(out, "    let {name} = {call};");
-            x = name;
+            match behind {
+                Some(behind) => {
+                    let next = self.fresh("x");
+                    let _ = write!(out, "    var {next}: {};\n    {function}(&{x}, &{next});\n", row(behind));
+                    (x, width) = (next, behind);
+                }
+                None => {
+                    let _ = writeln!(out, "    {function}(&{x});");
+                }
+            }
         }
         (out, x, width)
     }
 
+    /// A function that adds one row to another.
     fn sum(&mut self, width: usize) -> String {
-        let (name, len) = (self.fresh("sum"), padded4(width));
-        let row = format!("array<vec4<f32>, {len}>");
-        let _ = write!(
-            self.items,
-            "fn {name}(a: {row}, b: {row}) -> {row} {{\n    var x = a;\n    var y = b;\n    \
-             for (var i = 0u; i < {len}u; i += 1u) {{ x[i] += y[i]; }}\n    return x;\n}}\n\n"
-        );
-        name
+        let len = padded4(width);
+        self.function("sum", len, len, &format!("    for (var i = 0u; i < {len}u; i += 1u) {{ (*y)[i] += (*x)[i]; }}\n"))
     }
 
     fn softmax(&mut self, width: usize) -> String {
         let before = format!(
-            "    var top = x[0][0];\n    for (var j = 0u; j < {width}u; j += 1u) {{ top = max(top, x[j / 4u][j % 4u]); }}\n    var total = 0.0;\n    \
-             for (var j = 0u; j < {width}u; j += 1u) {{ total += exp(x[j / 4u][j % 4u] - top); }}\n"
+            "    var top = (*x)[0][0];\n    for (var j = 0u; j < {width}u; j += 1u) {{ top = max(top, (*x)[j / 4u][j % 4u]); }}\n    var total = 0.0;\n    \
+             for (var j = 0u; j < {width}u; j += 1u) {{ total += exp((*x)[j / 4u][j % 4u] - top); }}\n"
         );
         self.map(width, &before, "exp(z - top) / total")
     }
+}
+
+/// The type of a row.
+fn row(width: usize) -> String {
+    format!("array<vec4<f32>, {}>", padded4(width))
+}
+
+/// The sums of a dense layer with all weights in them.
+fn written_out(dense: &Dense) -> String {
+    let mut body = String::from("    var sum: f32;\n");
+    for (o, weight) in dense.weight.chunks(dense.inputs).enumerate() {
+        let bias = dense.bias.as_ref().map_or(0.0, |bias| bias[o]);
+        let _ = writeln!(body, "    sum = {};", literal(bias));
+        for (i, terms) in Module::fours(weight).chunks(TERMS).enumerate() {
+            let term = |(j, four): (usize, &[f32; 4])| format!("dot((*x)[{}], {})", i * TERMS + j, vec4(four));
+            let _ = writeln!(body, "    sum += {};", terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + "));
+        }
+        let _ = writeln!(body, "    (*y)[{}][{}] = sum;", o / 4, o % 4);
+    }
+    body
 }
 
 /// From the last layer's outputs to answers.
