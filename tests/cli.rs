@@ -14,6 +14,8 @@ mod diagrams;
 mod failures;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/formats.rs"]
+mod formats;
 #[cfg(feature = "gpu")]
 #[path = "cli/gpu.rs"]
 mod gpu;
