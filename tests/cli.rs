@@ -223,16 +223,6 @@ fn a_folder_of_idx_files_trains_gzipped_or_not() {
 }
 
 #[test]
-fn the_config_of_the_readme_trains() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let config = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let bench = Bench::new();
-    bench.write("c.toml", config);
-    let json = bench.good("train c.toml --device cpu --set train.epochs=2 --json").json();
-    assert!(json["metrics"]["test_accuracy"].as_f64().unwrap() > 0.8, "{json:#}");
-}
-
-#[test]
 fn check_and_devices_tell_without_training() {
     let bench = Bench::new();
     let said = bench.good("check digits --device cpu --set train.batch=100");
