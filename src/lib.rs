@@ -48,7 +48,11 @@ pub use precision::Precision;
 pub use schedule::Schedule;
 pub use train::Trainer;
 
-/// The Rust of README.md is compiled and run by `cargo test`.
+/// The Rust of README.md and of the guide is compiled and run by `cargo test`.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guide/src/rust.md")]
+    struct Guide;
+}

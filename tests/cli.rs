@@ -14,6 +14,8 @@ mod diagrams;
 mod failures;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/formats.rs"]
+mod formats;
 #[cfg(feature = "gpu")]
 #[path = "cli/gpu.rs"]
 mod gpu;
@@ -218,16 +220,6 @@ fn a_folder_of_idx_files_trains_gzipped_or_not() {
     assert_eq!(bench.good("eval run set --json --device cpu").json()["rows"], 20);
     let said = bench.good("predict run set/t10k-images-idx3-ubyte.gz --device cpu");
     assert_eq!(said.lines()[..4], ["class", "0", "1", "0"]);
-}
-
-#[test]
-fn the_config_of_the_readme_trains() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let config = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let bench = Bench::new();
-    bench.write("c.toml", config);
-    let json = bench.good("train c.toml --device cpu --set train.epochs=2 --json").json();
-    assert!(json["metrics"]["test_accuracy"].as_f64().unwrap() > 0.8, "{json:#}");
 }
 
 #[test]

@@ -55,7 +55,9 @@ pub(super) fn read(path: &Path) -> Result<Idx> {
     let more = std::io::copy(&mut reader.take(1 << 20), &mut std::io::sink()).map_err(failed)?;
     if more > 0 {
         let found = if more < 1 << 20 { (wanted + more).to_string() } else { format!("more than {}", wanted + more - 1) };
-        return wrong(format!("it is too long: its header says {dimensions:?}, which is {wanted} bytes, but {found} follow"));
+        return wrong(format!(
+            "it is too long: its header says {dimensions:?}, which is {wanted} bytes, but {found} follow: fetch it again"
+        ));
     }
     Ok(Idx { path: path.into(), dimensions, values })
 }
@@ -66,7 +68,8 @@ fn read_header(path: &Path, reader: &mut impl Read, failed: &impl Fn(std::io::Er
     let mut magic = Vec::new();
     reader.take(4).read_to_end(&mut magic).map_err(failed)?;
     let &[0, 0, kind, count @ 1..=u8::MAX] = &magic[..] else {
-        return wrong(format!("it is no IDX file: it must begin with 00 00 08 and the number of dimensions, but begins with {magic:02x?}"));
+        let begins = format!("it must begin with 00 00 08 and the number of dimensions, but begins with {magic:02x?}");
+        return wrong(format!("it is no IDX file: {begins}: fetch it again, or unpack it"));
     };
     if kind != 8 {
         let name = match kind {
@@ -83,7 +86,8 @@ fn read_header(path: &Path, reader: &mut impl Read, failed: &impl Fn(std::io::Er
     reader.take(4 * u64::from(count)).read_to_end(&mut sizes).map_err(failed)?;
     if sizes.len() < 4 * usize::from(count) {
         let (wanted, found) = (4 + 4 * usize::from(count), 4 + sizes.len());
-        return wrong(format!("it is too short: a header of {count} dimensions has {wanted} bytes, but the file {found}: fetch it again"));
+        let what = format!("a header of {count} dimension{} has {wanted} bytes, but the file {found}", if count == 1 { "" } else { "s" });
+        return wrong(format!("it is too short: {what}: fetch it again"));
     }
     Ok(sizes.chunks_exact(4).map(|size| u32::from_be_bytes([size[0], size[1], size[2], size[3]]) as usize).collect())
 }
