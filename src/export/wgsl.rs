@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 /// How many products are added up in one statement.
 const TERMS: usize = 8;
 /// The most weights that are written out. They are compiled one by one, which takes a software driver some milliseconds each.
-const WRITTEN_OUT: usize = 1_000;
+const WRITTEN_OUT: usize = 2_000;
 
 /// The source, and the weights where they are not in it.
 pub(super) fn wgsl(trained: &Trained<'_>) -> Result<Exported> {
