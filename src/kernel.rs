@@ -541,7 +541,7 @@ impl KernelInfo {
     }
 
     /// The same kernel with other WGSL: for tests of what finds out that it is wrong.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "gpu"))]
     pub(crate) const fn doctored(self, wgsl_of: fn(&[Variant]) -> String) -> Self {
         KernelInfo { wgsl_of, ..self }
     }

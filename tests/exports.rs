@@ -5,7 +5,7 @@
 use gradus::data::{
     Categorical, Cells, Coding, Column, Columns, Dataset, Fit, Frame, GAP, Missing, Preprocessor, Scaling, TargetScaling, Targets,
 };
-use gradus::export::{Exported, Format, Trained, export};
+use gradus::export::{Format, Trained, export};
 use gradus::model::Weights;
 use gradus::rng::{Purpose, Rng};
 use gradus::train::Stop;
@@ -219,7 +219,7 @@ fn sources_in_wgsl_pass_their_own_check_on_every_adapter() {
     let devices = adapters();
     assert!(!devices.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
     for made in all() {
-        let Exported { file, buffer } = export(&made.trained(), Format::Wgsl).unwrap();
+        let gradus::export::Exported { file, buffer } = export(&made.trained(), Format::Wgsl).unwrap();
         let source = String::from_utf8(file).unwrap();
         let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}: {}", made.name, e.emit_to_string(&source)));
         let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());

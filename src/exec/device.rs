@@ -228,10 +228,11 @@ impl OpenDevice {
 
     /// The variants of a kernel that this device can run for a uniform. The CPU path has but the one twin.
     pub fn variants(&self, kernel: &KernelInfo, words: &[u32]) -> Vec<&'static Variant> {
+        let suited = kernel.variants.iter().filter(|variant| kernel.suits(words, variant));
         match &self.how {
-            How::Cpu(_) => kernel.variants.iter().take(1).collect(),
+            How::Cpu(_) => suited.take(1).collect(),
             #[cfg(feature = "gpu")]
-            How::Gpu(context) => kernel.variants.iter().filter(|variant| kernel.suits(words, variant) && context.runs(variant)).collect(),
+            How::Gpu(context) => suited.filter(|variant| context.runs(variant)).collect(),
         }
     }
 
