@@ -15,7 +15,7 @@ mod writer;
 
 pub use file::VERSION;
 pub use folder::{Folder, Found};
-pub use whole::write_whole;
+pub use whole::{is_unfinished_file, write_whole};
 pub(crate) use writer::{Done, Writer};
 
 use std::collections::BTreeMap;
@@ -33,7 +33,15 @@ pub struct Checkpoint {
     pub tensors: Vec<Tensor>,
 }
 
+/// What the names of notes begin with in `about`.
+pub(crate) const NOTE: &str = "note: ";
+
 impl Checkpoint {
+    /// What was noted under a name: see [`Checkpoints::note`](../train/struct.Checkpoints.html#method.note).
+    pub fn note(&self, name: &str) -> Option<&str> {
+        self.about.get(&format!("{NOTE}{name}")).map(String::as_str)
+    }
+
     /// The tensor of a name.
     pub fn tensor(&self, name: &str) -> Option<&Tensor> {
         self.tensors.iter().find(|tensor| tensor.name == name)

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What the name of a file ends in while it is written; one that was left behind is nobody's.
+/// What the name of a file ends in while it is written.
 pub(super) const UNFINISHED: &str = ".unfinished";
 
 /// Writes a file so that its name stands for the old bytes or for the new ones at any moment, also when the power fails: into another file in the
@@ -22,6 +22,11 @@ pub fn write_whole(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
         return Err(Error::io(path, e));
     }
     sync_folder(path.parent().unwrap_or(Path::new(""))).map_err(|e| Error::io(path, e))
+}
+
+/// Whether a path is that of a file which [`write_whole`] was in the middle of when the program was killed: nobody's, and to be ignored.
+pub fn is_unfinished_file(path: impl AsRef<Path>) -> bool {
+    path.as_ref().to_string_lossy().ends_with(UNFINISHED)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

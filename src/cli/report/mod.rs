@@ -31,7 +31,7 @@ pub struct Report {
 }
 
 /// The file in the run folder.
-const REPORT: &str = "report.html";
+pub(super) const REPORT: &str = "report.html";
 
 pub(super) fn report(args: &Report) -> Result<ExitCode> {
     let run = run::open(&args.run)?;
