@@ -18,41 +18,47 @@ const SELDOM: Duration = Duration::from_secs(1);
 /// The file while it is written.
 pub(super) struct Journal {
     path: PathBuf,
-    file: File,
+    /// Nothing until a run that goes on does so: it may still be refused.
+    file: Option<File>,
     told: Instant,
     /// What went wrong while writing: told when training is done, which it does not stop.
-    fault: Option<std::io::Error>,
+    fault: Option<Error>,
 }
 
 impl Journal {
     /// Opens it, for a run that begins.
     pub(super) fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join(EVENTS);
-        let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
-        Ok(Journal { path, file, told: Instant::now(), fault: None })
+        let journal = Journal::resume(folder);
+        let file = File::create(&journal.path).map_err(|e| Error::io(&journal.path, e))?;
+        Ok(Journal { file: Some(file), ..journal })
     }
 
-    /// Opens it, for a run that goes on in this epoch (from 1) after so many of its steps: what was told of later ones is taken away, to be told anew.
-    pub(super) fn go_on(folder: &Path, epoch: u64, step: u64) -> Result<Self> {
-        let path = folder.join(EVENTS);
-        let text = match std::fs::read_to_string(&path) {
+    /// For a run that goes on: once it does, what was told of later steps is taken away, to be told anew.
+    pub(super) fn resume(folder: &Path) -> Self {
+        Journal { path: folder.join(EVENTS), file: None, told: Instant::now(), fault: None }
+    }
+
+    fn go_on(&mut self, epoch: usize, step: usize) -> Result<()> {
+        let text = match std::fs::read_to_string(&self.path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(|e| Error::io(&path, e))?,
+            read => read.map_err(|e| Error::io(&self.path, e))?,
         };
-        write_whole(&path, until(&text, epoch, step).as_bytes())?;
-        let file = File::options().append(true).open(&path).map_err(|e| Error::io(&path, e))?;
-        Ok(Journal { path, file, told: Instant::now(), fault: None })
+        write_whole(&self.path, until(&text, epoch as u64, step as u64).as_bytes())?;
+        self.file = Some(File::options().append(true).open(&self.path).map_err(|e| Error::io(&self.path, e))?);
+        self.say("resumed", json!({"epoch": epoch, "step": step}));
+        Ok(())
     }
 
     /// Writes a line: the kind of event, and what `more`, an object, says.
     pub(super) fn say(&mut self, kind: &str, more: Value) {
+        let Some(file) = &mut self.file else { return };
         let mut line = Map::from_iter([("event".to_string(), json!(kind))]);
         if let Value::Object(more) = more {
             line.extend(more);
         }
         // one call a line: whoever follows the file never sees half of one
-        if let Err(e) = self.file.write_all(format!("{}\n", Value::Object(line)).as_bytes()) {
-            self.fault.get_or_insert(e);
+        if let Err(e) = file.write_all(format!("{}\n", Value::Object(line)).as_bytes()) {
+            self.fault.get_or_insert(Error::io(&self.path, e));
         }
     }
 
@@ -78,7 +84,11 @@ impl Journal {
             Event::Rollback { epoch, factor, what, .. } => {
                 self.say("rollback", json!({"epoch": epoch, "factor": factor, "what": what}));
             }
-            Event::Resumed { epoch, step } => self.say("resumed", json!({"epoch": epoch, "step": step})),
+            Event::Resumed { epoch, step } => {
+                if let Err(e) = self.go_on(*epoch, *step) {
+                    self.fault.get_or_insert(e);
+                }
+            }
             Event::NoCheckpoint { error } => self.say("no_checkpoint", json!({"error": error.to_string()})),
             _ => {}
         }
@@ -86,10 +96,7 @@ impl Journal {
 
     /// The run is done. An error when a line could not be written.
     pub(super) fn close(self) -> Result<()> {
-        match self.fault {
-            Some(e) => Err(Error::io(&self.path, e)),
-            None => Ok(()),
-        }
+        self.fault.map_or(Ok(()), Err)
     }
 }
 
@@ -153,10 +160,15 @@ mod tests {
         let start = "{\"event\":\"start\",\"epochs\":9}\n";
         let all = format!("{start}{}{}{{\"event\":\"en", lines.concat(), "{\"event\":\"end\"}\n");
         std::fs::write(folder.path().join(EVENTS), all).unwrap();
-        let mut journal = Journal::go_on(folder.path(), 2, 3).unwrap();
-        journal.say("resumed", json!({"epoch": 2}));
-        let wanted = format!("{start}{}{}{}\n", lines[0], lines[1], json!({"event": "resumed", "epoch": 2}));
-        assert_eq!(std::fs::read_to_string(folder.path().join(EVENTS)).unwrap(), wanted);
+        let read = || std::fs::read_to_string(folder.path().join(EVENTS)).unwrap();
+        let before = read();
+        let mut journal = Journal::resume(folder.path());
+        journal.say("end", json!({"error": "refused"}));
+        assert_eq!(read(), before, "one that is refused leaves it alone");
+        journal.on(&Event::Resumed { epoch: 2, step: 3 });
+        let wanted = format!("{start}{}{}{}", lines[0], lines[1], line("resumed", 2, 3));
+        assert_eq!(read(), wanted);
+        journal.close().unwrap();
     }
 
     #[test]

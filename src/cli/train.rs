@@ -65,7 +65,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     let mut journal = match &from {
         Some(GoOn { place: (epoch, step), .. }) => {
             talk(&format!("going on in epoch {epoch} after {step} of its steps, in {}", folder.display()));
-            Journal::go_on(&folder, *epoch as u64, *step as u64)?
+            Journal::resume(&folder)
         }
         None => {
             let mut journal = Journal::create(&folder)?;
@@ -85,10 +85,12 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
     if let Some(on) = from {
         if args.force { training.resume_even_so(on.checkpoint) } else { training.resume(on.checkpoint) }
     }
-    let mut warned = Vec::new();
+    let (mut warned, mut begun) = (Vec::new(), false);
     let outcome = training.fit_with(train, valid, stop, |event| {
-        if let Event::Checkpoint { .. } = event {
-            run::commit(&folder);
+        match event {
+            Event::Checkpoint { .. } => run::commit(&folder),
+            Event::Progress { .. } => begun = true,
+            _ => {}
         }
         screen.on(event);
         journal.on(event);
@@ -109,7 +111,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
                 let _ = std::fs::remove_file(trace);
             }
             run::give_up(&folder);
-            if run::has_checkpoints(&folder) {
+            if begun && run::has_checkpoints(&folder) {
                 say(&format!("the last checkpoint is kept: go on with `gradus train --resume {}`", folder.display()));
             }
             return Err(error);

@@ -89,6 +89,8 @@ pub(super) struct Keeper {
     every: Option<Every>,
     about: BTreeMap<String, String>,
     writer: Writer,
+    /// Whether a value that was not finite spoils the rest of the epoch.
+    sticky: bool,
     /// Updates of an epoch, and its steps.
     updates: usize,
     steps: usize,
@@ -116,6 +118,7 @@ impl Keeper {
         setup: &Checkpoints,
         about: BTreeMap<String, String>,
         [updates, steps]: [usize; 2],
+        sticky: bool,
         from: Option<u64>,
     ) -> Result<Self> {
         if from.is_none() && !setup.folder.numbers()?.is_empty() {
@@ -126,7 +129,7 @@ impl Keeper {
         }
         setup.folder.clear_after(from)?;
         let writer = Writer::start(setup.folder.clone(), setup.keep)?;
-        Ok(Keeper { every: setup.every, about, writer, updates, steps })
+        Ok(Keeper { every: setup.every, about, writer, sticky, updates, steps })
     }
 
     /// Whether one is due within an epoch after its update number `update`.
@@ -148,7 +151,8 @@ impl Keeper {
         self.writer.poll().map(told)
     }
 
-    /// Reads one from the device and hands it over, unless the one before is still on its way. `values` are what the epochs so far are worth.
+    /// Reads one from the device and hands it over, unless the one before is still on its way, or the epoch is spoilt: there it would be no place to go
+    /// on from. `values` are what the epochs so far are worth.
     pub(super) fn save(
         &mut self,
         at: At,
@@ -159,6 +163,10 @@ impl Keeper {
     ) -> Result<Option<Told>> {
         let before = self.news();
         if self.writer.is_busy() {
+            return Ok(before);
+        }
+        let spoilt = |(member, &fault): (usize, &u32)| fault != 0 && !ledger.is_stopped(member);
+        if self.sticky && session.faults()?.iter().enumerate().any(spoilt) {
             return Ok(before);
         }
         let mut tensors = session.save(at.step, at.looks)?;

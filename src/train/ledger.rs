@@ -144,6 +144,7 @@ impl<'a> Ledger<'a> {
             let over = match stopped {
                 Some(Reason::Time) => !self.stop.time_is_over(before),
                 Some(Reason::Patience) => self.stop.early.as_ref().is_none_or(|early| self.watches[member].wait < early.patience),
+                Some(Reason::Threshold) => self.stop.at.is_none(),
                 _ => false,
             };
             if over && self.histories[member].len() == last {

@@ -279,7 +279,7 @@ impl Session {
     /// Waits for an epoch's steps and reads what they left.
     pub(crate) fn read_epoch(&mut self, steps: usize) -> Result<EpochLog> {
         let log = self.executor.read(self.compiled.log, 0, steps * self.members * 4)?;
-        let faults = self.executor.read_words(self.compiled.fault, 0, self.members)?;
+        let faults = self.faults()?;
         let logged = |sums: &[f32]| Logged { loss: sums[0], norm: sums[1], sound: sums[2] != 0.0, applied: sums[3] != 0.0 };
         let steps = log.chunks(4 * self.members).map(|step| step.chunks(4).map(logged).collect()).collect();
         let scales = match self.compiled.scaling {

@@ -59,6 +59,11 @@ impl Session {
         self.executor.write_words(self.compiled.fault, 0, &vec![0; self.members])
     }
 
+    /// For each member 0, or 1 + the step of the epoch with values that were not finite.
+    pub(super) fn faults(&mut self) -> Result<Vec<u32>> {
+        self.executor.read_words(self.compiled.fault, 0, self.members)
+    }
+
     /// Copies whole arenas, all members'.
     pub(super) fn copy_arena(&mut self, pairs: &[(Buf, Buf)]) -> Result<()> {
         pairs.iter().try_for_each(|&(from, to)| self.executor.copy(from, to, 0, self.compiled.plan.buffer(from).len))

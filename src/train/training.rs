@@ -1,4 +1,4 @@
-//! Training: the loop over epochs, and what can be asked of a model on a device.
+//! Training: the loop over epochs.
 
 use super::beats::{Beat, beats};
 use super::books::{self, At, Course};
@@ -12,19 +12,14 @@ use super::session::{Session, Setup};
 use super::trainer::{Looks, Member, OnNonFinite, Timing, Trainer};
 use super::{check, identity, weights};
 use crate::checkpoint::Checkpoint;
-use crate::clip::Clip;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::exec::{DeviceInfo, Executor, OpenDevice, Record};
+use crate::exec::{DeviceInfo, OpenDevice, Record};
 use crate::flow::Flow;
-use crate::gradcheck::{TensorCheck, gradcheck};
-use crate::kernel::{Part, Row, Step};
 use crate::loss::Loss;
-use crate::metrics::Scores;
-use crate::model::{Compiled, Model};
+use crate::model::Model;
 use crate::parity::Wrong;
 use crate::plan::ProgramId;
-use crate::precision::Precision;
 use crate::profile::Profile;
 use crate::schedule::{Plateau, Position, Schedule};
 use std::sync::Arc;
@@ -33,8 +28,8 @@ use std::time::Instant;
 /// A checked trainer on a device.
 pub struct Training {
     trainer: Trainer,
-    device: OpenDevice,
-    session: Option<Session>,
+    pub(super) device: OpenDevice,
+    pub(super) session: Option<Session>,
     /// The weights of the classes, as the rows that were trained on gave them.
     class_weights: Option<Option<Vec<f32>>>,
     /// Where what is done is written down, while it trains and time is taken.
@@ -42,18 +37,6 @@ pub struct Training {
     checkpoints: Option<Checkpoints>,
     /// What the next training goes on from, and whether what is safe to differ may.
     from: Option<(Checkpoint, bool)>,
-}
-
-/// A training run right before its first step: everything compiled and uploaded.
-pub struct FirstStep {
-    /// The plan and its parts.
-    pub compiled: Compiled,
-    /// The executor, its buffers filled.
-    pub executor: Box<dyn Executor>,
-    /// The program of a step of training.
-    pub program: ProgramId,
-    /// The table with that one step.
-    pub table: Vec<u32>,
 }
 
 /// How often a rollback is tried.
@@ -234,7 +217,8 @@ impl Training {
             }
             if let Some(checkpoints) = &self.checkpoints {
                 let number = from.as_ref().map(|(checkpoint, _)| checkpoint.number);
-                keeper = Some(Keeper::start(checkpoints, about, [updates, sizes.len()], number)?);
+                let sticky = trainer.on_nonfinite != OnNonFinite::Skip;
+                keeper = Some(Keeper::start(checkpoints, about, [updates, sizes.len()], sticky, number)?);
             }
         }
         drop(from);
@@ -360,66 +344,6 @@ impl Training {
         }
         self.session = Some(session);
         Ok(report)
-    }
-
-    /// Loss and all metrics of a data set, for each member, with the weights as they are now.
-    pub fn evaluate(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
-        self.with_data(data, |session| session.evaluate(data, true))
-    }
-
-    /// What a member makes of a data set, row by row: logits of a classifier, numbers of a regression.
-    pub fn predict(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
-        self.with_data(data, |session| session.predict(member, data))
-    }
-
-    /// Runs something on the session that was trained, or, for rows that are not resident in it, on one opened for them.
-    fn with_data<R>(&mut self, data: &Dataset, act: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
-        if data.is_empty() {
-            return Err(Error::input("the data set is empty: it needs at least one row"));
-        }
-        if let Some(session) = self.session.as_mut().filter(|session| session.holds(data)) {
-            return act(session);
-        }
-        let mut other = self.open(data, data.len(), None, false)?;
-        for member in 0..self.trainer.members.len() {
-            let weights = match &mut self.session {
-                Some(session) => session.weights(member)?,
-                None => self.trainer.initial(self.trainer.members[member].seed),
-            };
-            other.set_weights(member, &weights)?;
-        }
-        act(&mut other)
-    }
-
-    /// Compares back-propagation with finite differences in `f64` in the first step, on up to `each` elements of every tensor. (Of clipping and l2
-    /// decay, which change gradients, it knows nothing, and mixed precision, whose roundings have no slope, is left out.)
-    pub fn gradcheck(&self, train: &Dataset, each: usize) -> Result<Vec<TensorCheck>> {
-        let trainer = Trainer { clip: Clip::None, precision: Precision::Full, ..self.trainer.clone() };
-        let training = Training::new(trainer, self.device.clone());
-        let mut first = training.first_step(train)?;
-        gradcheck(&first.compiled, &mut *first.executor, first.program, &first.table, each)
-    }
-
-    /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`]. Formulas of the user's own are
-    /// checked before, as they are before a training.
-    pub fn first_step(&self, train: &Dataset) -> Result<FirstStep> {
-        self.check_formulas()?;
-        let trainer = &self.trainer;
-        let sizes = trainer.sizes(train.len());
-        let (mut session, program) = self.open_to_train(train, train.len(), &sizes, false)?;
-        let orders = trainer.orders(train, 0);
-        let beats = beats(&sizes[..1], 1, &orders, session.row_weights());
-        session.set_orders(&orders, &beats)?;
-        let (program, _) = session.ready(program, &beats)?;
-        let beat = &beats[0];
-        let at = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
-        let [c1, c2] = trainer.optimizer.corrections(1);
-        let rate = |(member, &total): (&Member, &f32)| [trainer.schedule_of(member).rate(at) as f32, c1 as f32, c2 as f32, total];
-        let rates: Vec<_> = trainer.members.iter().zip(&beat.totals).map(rate).collect();
-        let mut table = Step::table(trainer.members.len());
-        Step::push(&mut table, &Row { rows: beat.rows, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &rates });
-        let (executor, compiled) = session.into_parts();
-        Ok(FirstStep { compiled, executor, program, table })
     }
 }
 

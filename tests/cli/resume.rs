@@ -23,7 +23,7 @@ fn back_to(bench: &Bench, run: &str, steps: u64) {
     for entry in std::fs::read_dir(bench.path(&format!("{run}/checkpoints"))).unwrap() {
         let path = entry.unwrap().path();
         found |= path.ends_with(&kept);
-        if path.file_name().unwrap().to_string_lossy() > *kept {
+        if path.file_name().unwrap().to_string_lossy().as_ref() > kept.as_str() {
             std::fs::remove_file(path).unwrap();
         }
     }

@@ -9,6 +9,7 @@ mod worth;
 use super::assemble::{self, Prepared};
 use super::run::{self, Run};
 use super::say;
+use crate::checkpoint::write_whole;
 use crate::error::{Error, Result};
 use crate::exec::OpenDevice;
 use crate::train::Training;
@@ -80,7 +81,7 @@ pub(super) fn write(folder: &Path, run: &Run, data: Option<&Prepared>, training:
     );
     let html = page::page(&format!("Training of {}", text(&run.manifest["name"])), &subtitle, &sections);
     let path = folder.join(REPORT);
-    std::fs::write(&path, html).map_err(|e| Error::io(&path, e))?;
+    write_whole(&path, html.as_bytes())?;
     Ok(path)
 }
 
