@@ -450,7 +450,7 @@ fn nothing_is_created_on_the_device_while_training() {
         // 180 steps an epoch: several tables of steps are uploaded in each
         let trainer = classifier(64, 10).clip(Clip::Norm(1.0)).batch(8).members([1, 2].map(|seed| Member { seed, lr: None }));
         let mut readings = Vec::new();
-        let stop = Stop::after(3).patience(3).when(Arc::default());
+        let stop = Stop::after(3).patience(3).when(std::sync::Arc::default());
         // checkpoints are read through what is there already
         let own = tempfile::tempdir().unwrap();
         let mut training = trainer.build_on(open).unwrap();

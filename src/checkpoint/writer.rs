@@ -58,7 +58,7 @@ impl Writer {
     }
 
     /// What became of the one that was on its way, if that is known by now.
-    pub(crate) fn poll(&mut self) -> Option<Result<Done>> {
+    pub(crate) fn news(&mut self) -> Option<Result<Done>> {
         if !self.busy {
             return None;
         }
@@ -99,7 +99,7 @@ mod tests {
     fn one_is_on_its_way_at_a_time_and_none_is_lost_at_the_end() {
         let own = tempfile::tempdir().unwrap();
         let mut writer = Writer::start(Folder::new(own.path()), 9).unwrap();
-        assert!(writer.poll().is_none() && writer.wait().is_none());
+        assert!(writer.news().is_none() && writer.wait().is_none());
         let of = |number| Checkpoint { number, ..Checkpoint::default() };
         writer.hand_over(of(1), Vec::new()).unwrap();
         assert!(writer.is_busy());

@@ -121,6 +121,15 @@ pub(super) fn commit(folder: &Path) {
     }
 }
 
+/// A run in its folder: when it goes without having been finished, it is given up.
+pub(super) struct Begun<'a>(pub(super) &'a Path);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        give_up(self.0);
+    }
+}
+
 /// Leaves the folder of a run that is given up as it was before it; one that has checkpoints, or is finished, stays as it is. What cannot be put back
 /// cannot be told from here.
 pub(super) fn give_up(folder: &Path) {

@@ -9,7 +9,7 @@ use super::profile;
 use super::progress::thousands;
 use super::report;
 use super::resume::{self, GoOn, Plan};
-use super::run;
+use super::run::{self, Begun};
 use super::scalars::Scalars;
 use super::screen::Screen;
 use super::{print, say};
@@ -45,6 +45,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
         Some(on) => on.folder.clone(),
         None => run::create(args.out.as_deref().or(config.output.dir.as_deref()), &name, overwrite)?,
     };
+    let begun_in = Begun(&folder);
     let given_up = folder.clone();
     interrupt.before_end(move || run::give_up(&given_up));
     if from.is_none() {
@@ -110,7 +111,7 @@ pub(super) fn train(args: &Train) -> Result<ExitCode> {
             if let Some(trace) = &trace {
                 let _ = std::fs::remove_file(trace);
             }
-            run::give_up(&folder);
+            drop(begun_in);
             if begun && run::has_checkpoints(&folder) {
                 say(&format!("the last checkpoint is kept: go on with `gradus train --resume {}`", folder.display()));
             }

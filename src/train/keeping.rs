@@ -148,7 +148,7 @@ impl Keeper {
 
     /// What became of the one that was on its way, if that is known by now.
     pub(super) fn news(&mut self) -> Option<Told> {
-        self.writer.poll().map(told)
+        self.writer.news().map(told)
     }
 
     /// Reads one from the device and hands it over, unless the one before is still on its way, or the epoch is spoilt: there it would be no place to go

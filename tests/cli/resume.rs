@@ -130,13 +130,13 @@ fn with_a_config_a_run_is_begun_or_gone_on_with() {
 #[test]
 fn what_a_failed_training_had_kept_stays() {
     let bench = Bench::new();
-    // a rate that rises tenfold each epoch
+    // a rate that rises a thousandfold each epoch
     let rising =
-        "train moons --device cpu --set schedule.type=exponential --set schedule.rate=1e3 --set optimizer.type=sgd --set train.epochs=30";
+        "train sine --device cpu --set schedule=default --set early_stopping=default --set schedule.expr=1e-2*1e3^epoch --set optimizer.type=sgd --set train.epochs=8";
     let said = bench.run(&format!("{rising} --out run"));
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.err.contains("the last checkpoint is kept: go on with `gradus train --resume run`"), "{said:?}");
-    assert!(bench.read("run/config.toml").contains("exponential"));
+    assert!(bench.read("run/config.toml").contains("1000^epoch"), "it is there from the start");
     let last = lines(&bench, "run/events.jsonl").pop().unwrap();
     assert_eq!((&last["event"], &last["exit_code"]), (&"end".into(), &3.into()));
 }
@@ -162,7 +162,7 @@ mod signals {
     fn a_signal_finishes_the_step_and_the_run_goes_on_later() {
         let bench = Bench::new();
         // a fixed rate, so that the number of epochs can be chosen afterwards
-        let moons = "train moons --device cpu --set schedule.type=fixed --set early_stopping=default --set output.report=false --json";
+        let moons = "train moons --device cpu --set schedule=default --set early_stopping=default --set output.report=false --json";
         for (name, run) in [("INT", "a"), ("TERM", "b")] {
             let mut child = bench.start(&format!("{moons} --set train.epochs=1000000 --out {run}"));
             wait_for(&bench, &mut child, &format!("{run}/events.jsonl"), "\"epoch\":2");
