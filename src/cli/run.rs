@@ -55,7 +55,7 @@ pub(super) fn create(wanted: Option<&Path>, name: &str, overwrite: bool) -> Resu
 
 /// Whether there is nothing in a folder, or only what a kill left half written.
 fn is_empty(path: &Path) -> bool {
-    let half = |entry: std::io::Result<std::fs::DirEntry>| entry.is_ok_and(|entry| is_unfinished_file(&entry.path()));
+    let half = |entry: std::io::Result<std::fs::DirEntry>| entry.is_ok_and(|entry| is_unfinished_file(entry.path()));
     std::fs::read_dir(path).is_ok_and(|mut entries| entries.all(half))
 }
 
