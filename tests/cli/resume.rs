@@ -131,8 +131,7 @@ fn with_a_config_a_run_is_begun_or_gone_on_with() {
 fn what_a_failed_training_had_kept_stays() {
     let bench = Bench::new();
     // a rate that rises a thousandfold each epoch
-    let rising =
-        "train sine --device cpu --set schedule=default --set early_stopping=default --set schedule.expr=1e-2*1e3^epoch --set optimizer.type=sgd --set train.epochs=8";
+    let rising = "train sine --device cpu --set schedule=default --set early_stopping=default --set schedule.expr=1e-2*1e3^epoch --set optimizer.type=sgd --set train.epochs=8";
     let said = bench.run(&format!("{rising} --out run"));
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.err.contains("the last checkpoint is kept: go on with `gradus train --resume run`"), "{said:?}");
