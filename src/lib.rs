@@ -1,6 +1,7 @@
 //! Trains neural networks on any GPU (Vulkan, Metal, DX12), with a CPU path that is the reference and the fallback.
 
 pub mod bench;
+pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clip;

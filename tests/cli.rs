@@ -27,6 +27,8 @@ mod methods;
 mod profile;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/resume.rs"]
+mod resume;
 #[path = "cli/watching.rs"]
 mod watching;
 

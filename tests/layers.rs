@@ -55,7 +55,9 @@ const LAYERS: &[Layer] = &[
     // what an executor wrote down, summed up for a reader
     Layer { module: "profile", may_use: &["plan", "model", "exec"], crates: &["serde_json"] },
     Layer { module: "gradcheck", may_use: &["kernel", "plan", "model", "exec", "exec::cpu"], crates: &[] },
-    Layer { module: "train", may_use: &["kernel", "plan", "precision", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &[] },
+    // bytes on a disk, whatever they mean
+    Layer { module: "checkpoint", may_use: &[], crates: &["bytemuck", "safetensors", "serde_json", "sha2"] },
+    Layer { module: "train", may_use: &["checkpoint", "kernel", "plan", "precision", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &["serde", "serde_json"] },
     // asks a trained model
     Layer { module: "importance", may_use: &["data", "formula", "loss", "metrics", "model", "train"], crates: &[] },
     // times the public face of others

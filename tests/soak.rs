@@ -1,6 +1,6 @@
 //! A short soak: memory is flat over thousands of steps, on the host and on each device. `cargo bench --bench soak` is the long one.
 
-use gradus::train::{Event, Stop};
+use gradus::train::{Checkpoints, Event, Every, Stop};
 use gradus::{Clip, Dataset, Loss, Model, Trainer};
 
 #[path = "soak/memory.rs"]
@@ -22,6 +22,8 @@ fn memory_is_flat_over_thousands_of_steps() {
         let trainer = Trainer::new(model, Loss::cross_entropy()).clip(Clip::Norm(1.0)).batch(16);
         let mut readings: Vec<Reading> = Vec::new();
         let mut training = trainer.build_on(watched.device.clone()).unwrap();
+        let own = tempfile::tempdir().unwrap();
+        training.keep_checkpoints(Checkpoints::new(own.path()).every(Every::Steps(50)));
         // 113 steps an epoch
         training
             .fit_with(&train, &none, Stop::after(27), |event| {

@@ -8,7 +8,7 @@ use gradus::exec::OpenDevice;
 use gradus::model::Weights;
 use gradus::optim;
 use gradus::rng::{Purpose, Rng};
-use gradus::train::{EarlyStopping, Event, Member, Mode, Monitor, Reason, Report, Stop};
+use gradus::train::{Checkpoints, EarlyStopping, Event, Every, Member, Mode, Monitor, Reason, Report, Stop};
 use gradus::{Adam, Clip, Dataset, Device, Error, Loss, Model, Momentum, Schedule, Sgd, Trainer};
 
 /// The CPU path.
@@ -450,10 +450,12 @@ fn nothing_is_created_on_the_device_while_training() {
         // 180 steps an epoch: several tables of steps are uploaded in each
         let trainer = classifier(64, 10).clip(Clip::Norm(1.0)).batch(8).members([1, 2].map(|seed| Member { seed, lr: None }));
         let mut readings = Vec::new();
-        let stop = Stop::after(3).patience(3);
-        trainer
-            .build_on(open)
-            .unwrap()
+        let stop = Stop::after(3).patience(3).when(std::sync::Arc::default());
+        // checkpoints are read through what is there already
+        let own = tempfile::tempdir().unwrap();
+        let mut training = trainer.build_on(open).unwrap();
+        training.keep_checkpoints(Checkpoints::new(own.path()).every(Every::Steps(50)));
+        training
             .fit_with(&train, &valid, stop, |event| {
                 if let Event::Epoch { .. } = event {
                     readings.push(read());

@@ -80,11 +80,12 @@ const DEVICE: &str = "auto, cpu, vulkan, metal, dx12, or part of an adapter's na
                         gradus train iris.csv --target species\n  \
                         gradus train iris.toml --set optimizer.lr=3e-4 --set train.epochs=5\n  \
                         gradus train iris.toml --set clip=default --device cpu --out runs/plain --overwrite\n  \
-                        gradus train digits --profile        where the time goes; open trace.json in ui.perfetto.dev")]
+                        gradus train digits --profile        where the time goes; open trace.json in ui.perfetto.dev\n  \
+                        gradus train --resume runs/digits-1  go on with a run that was stopped")]
 pub struct Train {
     /// The config: a file, or the name of a built-in data set.
-    #[arg(value_name = "CONFIG|NAME", help = CONFIG)]
-    pub config: PathBuf,
+    #[arg(value_name = "CONFIG|NAME", required_unless_present = "resume", help = CONFIG)]
+    pub config: Option<PathBuf>,
     /// Keys of the config, each `KEY=VALUE`.
     #[arg(long = "set", value_name = "KEY=VALUE", help = SET)]
     pub sets: Vec<String>,
@@ -100,6 +101,22 @@ pub struct Train {
     /// Whether an existing run folder is replaced.
     #[arg(long, help = "Replace the run folder if it is there already")]
     pub overwrite: bool,
+    /// Whether a run goes on, and its folder, if not the one that is trained into.
+    #[arg(
+        long,
+        value_name = "RUN",
+        num_args = 0..=1,
+        conflicts_with = "overwrite",
+        help = "Go on with the run in this folder from its last checkpoint; with a CONFIG and no RUN, with that in --out or [output] dir, or begin it"
+    )]
+    pub resume: Option<Option<PathBuf>>,
+    /// Whether it goes on where something differs that may.
+    #[arg(
+        long,
+        requires = "resume",
+        help = "Go on although epochs, schedule, early stopping, device or output differ: not to the same bits"
+    )]
+    pub force: bool,
     /// Whether the result is printed as JSON.
     #[arg(long, help = "Print the result as one JSON object, the last line of stdout")]
     pub json: bool,
@@ -327,13 +344,25 @@ mod tests {
         else {
             panic!("a training")
         };
-        assert_eq!(train.config, PathBuf::from("digits"));
+        assert_eq!(train.config, Some(PathBuf::from("digits")));
         assert_eq!(train.sets, ["optimizer.lr=3e-4", "train.epochs=5"]);
         assert_eq!((train.device.as_deref(), train.out), (Some("cpu"), Some(PathBuf::from("r"))));
         assert!(train.overwrite && train.json && train.quiet && train.profile.is_none());
         for (line, wanted) in [("--profile", None), ("--profile a.json", Some("a.json")), ("--profile --json", None)] {
             let Ok(Command::Train(train)) = parse(&format!("gradus train digits {line}")) else { panic!("a training") };
             assert_eq!(train.profile, Some(wanted.map(PathBuf::from)), "{line}");
+        }
+
+        for (line, config, run) in [
+            ("--resume runs/a", None, Some("runs/a")),
+            ("digits --out a --resume", Some("digits"), None),
+            ("digits --resume runs/a --force", Some("digits"), Some("runs/a")),
+        ] {
+            let Ok(Command::Train(train)) = parse(&format!("gradus train {line}")) else { panic!("a training") };
+            assert_eq!((train.config, train.resume), (config.map(PathBuf::from), Some(run.map(PathBuf::from))), "{line}");
+        }
+        for line in ["", "digits --force", "digits --resume --overwrite"] {
+            assert!(parse(&format!("gradus train {line}")).is_err(), "{line}");
         }
 
         let Ok(Command::Predict(predict)) = parse("gradus predict runs/a new.csv --proba --out p.csv --device NVIDIA") else {

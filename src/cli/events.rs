@@ -1,6 +1,7 @@
 //! `events.jsonl` of a run: what happens while it trains, one JSON object a line, each written as soon as it is known, so that another program can
 //! follow it.
 
+use crate::checkpoint::write_whole;
 use crate::error::{Error, Result};
 use crate::train::{EpochRecord, Event};
 use serde_json::{Map, Value, json};
@@ -11,44 +12,53 @@ use std::time::{Duration, Instant};
 
 /// The file in the run folder.
 pub(super) const EVENTS: &str = "events.jsonl";
-/// Where the file of a run that is being replaced waits until the new one is done.
-const BEFORE: &str = "events.jsonl.before";
 /// How often progress within an epoch is told.
 const SELDOM: Duration = Duration::from_secs(1);
 
-/// The file while it is written. Unless [`Journal::keep`] is called, all is as it was before.
+/// The file while it is written.
 pub(super) struct Journal {
     path: PathBuf,
-    before: Option<PathBuf>,
-    file: File,
+    /// Nothing until a run that goes on does so: it may still be refused.
+    file: Option<File>,
     told: Instant,
-    kept: bool,
     /// What went wrong while writing: told when training is done, which it does not stop.
-    fault: Option<std::io::Error>,
+    fault: Option<Error>,
 }
 
 impl Journal {
-    /// Opens it. What an older run left there is put aside until the new one is kept.
+    /// Opens it, for a run that begins.
     pub(super) fn create(folder: &Path) -> Result<Self> {
-        let (path, before) = (folder.join(EVENTS), folder.join(BEFORE));
-        let before = match std::fs::rename(&path, &before) {
-            Ok(()) => Some(before),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(Error::io(&path, e)),
+        let journal = Journal::resume(folder);
+        let file = File::create(&journal.path).map_err(|e| Error::io(&journal.path, e))?;
+        Ok(Journal { file: Some(file), ..journal })
+    }
+
+    /// For a run that goes on: once it does, what was told of later steps is taken away, to be told anew.
+    pub(super) fn resume(folder: &Path) -> Self {
+        Journal { path: folder.join(EVENTS), file: None, told: Instant::now(), fault: None }
+    }
+
+    fn go_on(&mut self, epoch: usize, step: usize) -> Result<()> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(|e| Error::io(&self.path, e))?,
         };
-        let file = File::create(&path).map_err(|e| Error::io(&path, e))?;
-        Ok(Journal { path, before, file, told: Instant::now(), kept: false, fault: None })
+        write_whole(&self.path, until(&text, epoch as u64, step as u64).as_bytes())?;
+        self.file = Some(File::options().append(true).open(&self.path).map_err(|e| Error::io(&self.path, e))?);
+        self.say("resumed", json!({"epoch": epoch, "step": step}));
+        Ok(())
     }
 
     /// Writes a line: the kind of event, and what `more`, an object, says.
     pub(super) fn say(&mut self, kind: &str, more: Value) {
+        let Some(file) = &mut self.file else { return };
         let mut line = Map::from_iter([("event".to_string(), json!(kind))]);
         if let Value::Object(more) = more {
             line.extend(more);
         }
         // one call a line: whoever follows the file never sees half of one
-        if let Err(e) = self.file.write_all(format!("{}\n", Value::Object(line)).as_bytes()) {
-            self.fault.get_or_insert(e);
+        if let Err(e) = file.write_all(format!("{}\n", Value::Object(line)).as_bytes()) {
+            self.fault.get_or_insert(Error::io(&self.path, e));
         }
     }
 
@@ -74,36 +84,37 @@ impl Journal {
             Event::Rollback { epoch, factor, what, .. } => {
                 self.say("rollback", json!({"epoch": epoch, "factor": factor, "what": what}));
             }
+            Event::Resumed { epoch, step } => {
+                if let Err(e) = self.go_on(*epoch, *step) {
+                    self.fault.get_or_insert(e);
+                }
+            }
+            Event::NoCheckpoint { error } => self.say("no_checkpoint", json!({"error": error.to_string()})),
             _ => {}
         }
     }
 
-    /// The run is done, and the file stays.
-    pub(super) fn keep(mut self) -> Result<()> {
-        self.kept = true;
-        if let Some(e) = self.fault.take() {
-            return Err(Error::io(&self.path, e));
-        }
-        match &self.before {
-            Some(before) => std::fs::remove_file(before).map_err(|e| Error::io(before, e)),
-            None => Ok(()),
-        }
+    /// The run is done. An error when a line could not be written.
+    pub(super) fn close(self) -> Result<()> {
+        self.fault.map_or(Ok(()), Err)
     }
 }
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        if !self.kept {
-            undo(self.path.parent().unwrap_or(Path::new("")));
+/// The lines of a file up to a place in the training. Half a line, which a kill left, is none.
+fn until(text: &str, epoch: u64, step: u64) -> String {
+    let mut kept = String::new();
+    for line in text.lines() {
+        let Ok(told) = serde_json::from_str::<Value>(line) else { continue };
+        let before = told["epoch"]
+            .as_u64()
+            .is_none_or(|of| of < epoch || (of == epoch && told["event"] == "progress" && told["step"].as_u64() <= Some(step)));
+        // a training that ended goes on now
+        if before && told["event"] != "end" {
+            kept += line;
+            kept.push('\n');
         }
     }
-}
-
-/// Leaves the events of a run folder as they were before the training that is given up. Who follows the file has it open, and has read its last line;
-/// what cannot be put back cannot be told from here.
-pub(super) fn undo(folder: &Path) {
-    let (path, before) = (folder.join(EVENTS), folder.join(BEFORE));
-    let _ = if before.exists() { std::fs::rename(before, path) } else { std::fs::remove_file(path) };
+    kept
 }
 
 /// An epoch with all its metrics.
@@ -133,22 +144,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_journal_that_is_not_kept_leaves_all_as_it_was() {
+    fn a_line_is_there_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(EVENTS);
-        drop(Journal::create(folder.path()).unwrap());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        std::fs::write(&path, "old\n").unwrap();
         let mut journal = Journal::create(folder.path()).unwrap();
         journal.say("start", json!({"seed": 7}));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"event\":\"start\",\"seed\":7}\n", "a line is there at once");
-        drop(journal);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old\n");
-        let mut journal = Journal::create(folder.path()).unwrap();
-        journal.say("end", json!({}));
-        journal.keep().unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"event\":\"end\"}\n");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_to_string(folder.path().join(EVENTS)).unwrap(), "{\"event\":\"start\",\"seed\":7}\n");
+        journal.close().unwrap();
+    }
+
+    #[test]
+    fn a_run_that_goes_on_tells_nothing_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |kind: &str, epoch: u64, step: u64| format!("{}\n", json!({"event": kind, "epoch": epoch, "step": step}));
+        let lines = [line("epoch", 1, 0), line("progress", 2, 3), line("progress", 2, 4), line("diagnosis", 2, 4), line("epoch", 2, 8)];
+        let start = "{\"event\":\"start\",\"epochs\":9}\n";
+        let all = format!("{start}{}{}{{\"event\":\"en", lines.concat(), "{\"event\":\"end\"}\n");
+        std::fs::write(folder.path().join(EVENTS), all).unwrap();
+        let read = || std::fs::read_to_string(folder.path().join(EVENTS)).unwrap();
+        let before = read();
+        let mut journal = Journal::resume(folder.path());
+        journal.say("end", json!({"error": "refused"}));
+        assert_eq!(read(), before, "one that is refused leaves it alone");
+        journal.on(&Event::Resumed { epoch: 2, step: 3 });
+        let wanted = format!("{start}{}{}{}", lines[0], lines[1], line("resumed", 2, 3));
+        assert_eq!(read(), wanted);
+        journal.close().unwrap();
     }
 
     #[test]

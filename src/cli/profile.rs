@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// The trace of a run, in its folder where no other file is named.
-const TRACE: &str = "trace.json";
+pub(super) const TRACE: &str = "trace.json";
 
 /// The file for the trace, if one is wanted. It is made at once: training that can't be written down later is not begun.
 pub(super) fn trace_file(asked: Option<&Option<PathBuf>>, folder: &Path) -> Result<Option<PathBuf>> {

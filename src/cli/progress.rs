@@ -37,6 +37,7 @@ impl Progress {
                 }
             }
             Event::Look { .. } | Event::Diagnosis { .. } | Event::Rollback { .. } | Event::Distrust { .. } => {}
+            Event::Resumed { .. } | Event::Checkpoint { .. } | Event::NoCheckpoint { .. } => {}
         }
     }
 

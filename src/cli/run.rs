@@ -1,6 +1,12 @@
-//! The run folder: `config.toml`, `manifest.json`, `metrics.csv`, `flow.csv`, `model.safetensors`; written once, read by `eval` and `predict`.
+//! The run folder: `config.toml` and `manifest.json`, there from the start, `metrics.csv`, `flow.csv`, `model.safetensors`; read by `eval` and
+//! `predict`. What a run that it replaces had left waits in it until the new one has something to put there.
 
 use super::config::Config;
+use super::events::EVENTS;
+use super::profile::TRACE;
+use super::report::REPORT;
+use super::scalars;
+use crate::checkpoint::{Folder, is_unfinished_file, write_whole};
 use crate::data::Preprocessor;
 use crate::error::{Error, Place, Result};
 use crate::flow::{Flow, LayerFlow};
@@ -16,6 +22,10 @@ use std::path::{Path, PathBuf};
 pub(super) fn create(wanted: Option<&Path>, name: &str, overwrite: bool) -> Result<PathBuf> {
     let make = |path: &Path| std::fs::create_dir(path);
     if let Some(path) = wanted {
+        if overwrite && path.join(BEFORE).join(MANIFEST).is_file() {
+            // of a run that was killed while it replaced another
+            give_up(path);
+        }
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
         }
@@ -27,8 +37,7 @@ pub(super) fn create(wanted: Option<&Path>, name: &str, overwrite: bool) -> Resu
             Err(_) if !overwrite => {
                 Err(Error::input(format!("{} is there already: name another folder with --out, or add --overwrite", path.display())))
             }
-            // the files are replaced when the new run has something to put there: until then the old run is whole
-            Err(_) if path.join(MANIFEST).is_file() || is_empty(path) => Ok(path.to_path_buf()),
+            Err(_) if path.join(MANIFEST).is_file() || is_empty(path) => set_aside(path).map(|()| path.to_path_buf()),
             Err(_) => Err(Error::input(format!("{} holds no run, so it is not replaced: name another folder with --out", path.display()))),
         };
     }
@@ -44,8 +53,10 @@ pub(super) fn create(wanted: Option<&Path>, name: &str, overwrite: bool) -> Resu
     Err(Error::input("there is no free name left in runs/"))
 }
 
+/// Whether there is nothing in a folder, or only what a kill left half written.
 fn is_empty(path: &Path) -> bool {
-    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+    let half = |entry: std::io::Result<std::fs::DirEntry>| entry.is_ok_and(|entry| is_unfinished_file(entry.path()));
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.all(half))
 }
 
 const CONFIG: &str = "config.toml";
@@ -53,6 +64,90 @@ const MANIFEST: &str = "manifest.json";
 const METRICS: &str = "metrics.csv";
 const FLOW: &str = "flow.csv";
 const MODEL: &str = "model.safetensors";
+const CHECKPOINTS: &str = "checkpoints";
+/// All that a run leaves in its folder, but for what a person asked for while it trained.
+const ALL: [&str; 10] = [CONFIG, MANIFEST, METRICS, FLOW, MODEL, CHECKPOINTS, EVENTS, REPORT, TRACE, scalars::FOLDER];
+/// Where the run that is being replaced waits.
+const BEFORE: &str = "before";
+
+/// The checkpoints of a run.
+pub(super) fn checkpoints(folder: &Path) -> Folder {
+    Folder::new(folder.join(CHECKPOINTS))
+}
+
+/// Whether there is something to go on from.
+pub(super) fn has_checkpoints(folder: &Path) -> bool {
+    checkpoints(folder).numbers().is_ok_and(|numbers| !numbers.is_empty())
+}
+
+/// Whether a run has begun there.
+pub(super) fn is_run(folder: &Path) -> bool {
+    folder.join(MANIFEST).is_file() && folder.join(CONFIG).is_file()
+}
+
+/// Whether a run has begun there, and was not ended.
+pub(super) fn is_unfinished(folder: &Path) -> bool {
+    read_manifest(folder).is_ok_and(|manifest| manifest["gradus"].is_string() && manifest["result"].is_null())
+        || folder.join(BEFORE).join(MANIFEST).is_file()
+}
+
+/// Puts what a run left aside, until the one that replaces it has something to put there.
+fn set_aside(folder: &Path) -> Result<()> {
+    let before = folder.join(BEFORE);
+    if before.is_dir() {
+        // of a run that was killed, before it had something to put there or after that
+        give_up(folder);
+    }
+    std::fs::create_dir_all(&before).map_err(|e| Error::io(&before, e))?;
+    move_all(folder, &before)
+}
+
+fn move_all(from: &Path, to: &Path) -> Result<()> {
+    for name in ALL {
+        match std::fs::rename(from.join(name), to.join(name)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(from.join(name), e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The new run has something to put there: what it replaces goes.
+pub(super) fn commit(folder: &Path) {
+    let before = folder.join(BEFORE);
+    if before.is_dir() {
+        // what cannot be taken away is in nobody's way
+        let _ = std::fs::remove_dir_all(before);
+    }
+}
+
+/// A run in its folder: when it goes without having been finished, it is given up.
+pub(super) struct Begun<'a>(pub(super) &'a Path);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        give_up(self.0);
+    }
+}
+
+/// Leaves the folder of a run that is given up as it was before it; one that has checkpoints, or is finished, stays as it is. What cannot be put back
+/// cannot be told from here.
+pub(super) fn give_up(folder: &Path) {
+    if has_checkpoints(folder) || read_manifest(folder).is_ok_and(|manifest| !manifest["result"].is_null()) {
+        return commit(folder);
+    }
+    for name in ALL {
+        let path = folder.join(name);
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    }
+    let before = folder.join(BEFORE);
+    if before.is_dir() {
+        let _ = move_all(&before, folder);
+        let _ = std::fs::remove_dir(before);
+    }
+    // an empty folder is of no use to anyone, and a name that is taken is in the way
+    let _ = std::fs::remove_dir(folder);
+}
 
 /// Writes the config as it was resolved.
 pub(super) fn write_config(folder: &Path, config: &Config) -> Result<()> {
@@ -119,7 +214,7 @@ pub(super) fn write_flow(folder: &Path, flows: &[Flow]) -> Result<()> {
 
 /// Writes the weights.
 pub(super) fn write_model(folder: &Path, weights: &Weights) -> Result<()> {
-    weights.save(folder.join(MODEL))
+    write_whole(folder.join(MODEL), &weights.to_safetensors()?)
 }
 
 /// Writes what must be known to use the model and to repeat the run.
@@ -128,7 +223,7 @@ pub(super) fn write_manifest(folder: &Path, manifest: &Value) -> Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|e| Error::io(path, e))
+    write_whole(path, text.as_bytes())
 }
 
 /// A run as it was written.
@@ -141,11 +236,8 @@ pub(super) struct Run {
     pub(super) weights: Weights,
 }
 
-/// Reads a run folder. Errors when it is not one: the message names the file.
-pub(super) fn open(folder: &Path) -> Result<Run> {
-    if !folder.is_dir() {
-        return Err(Error::input(format!("there is no run folder {}: name one that `gradus train` made", folder.display())));
-    }
+/// Reads what was written down of a run, finished or not.
+pub(super) fn read_manifest(folder: &Path) -> Result<Value> {
     let path = folder.join(MANIFEST);
     let text = match std::fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -153,9 +245,26 @@ pub(super) fn open(folder: &Path) -> Result<Run> {
         }
         read => read.map_err(|e| Error::io(&path, e))?,
     };
-    let manifest: Value = serde_json::from_str(&text).map_err(|e| {
-        Error::at(Place::at(&path, e.line() as u64, e.column() as u64), format!("{e}: the manifest is damaged; train again"))
-    })?;
+    serde_json::from_str(&text)
+        .map_err(|e| Error::at(Place::at(&path, e.line() as u64, e.column() as u64), format!("{e}: the manifest is damaged; train again")))
+}
+
+/// The config of a run, finished or not.
+pub(super) fn read_config(folder: &Path, sets: &[String]) -> Result<Config> {
+    Config::load(folder.join(CONFIG), sets)
+}
+
+/// Reads a run folder. Errors when it is not one: the message names the file.
+pub(super) fn open(folder: &Path) -> Result<Run> {
+    if !folder.is_dir() {
+        return Err(Error::input(format!("there is no run folder {}: name one that `gradus train` made", folder.display())));
+    }
+    let path = folder.join(MANIFEST);
+    let manifest = read_manifest(folder)?;
+    if manifest["result"].is_null() {
+        let folder = folder.display();
+        return Err(Error::input(format!("{folder} is not a finished run: go on with it, `gradus train --resume {folder}`")));
+    }
     let part = |key: &str, e: serde_json::Error| {
         Error::at(Place::file(&path), format!("`{key}` is not as `gradus train` writes it ({e}): train again"))
     };
@@ -173,6 +282,37 @@ pub(super) fn open(folder: &Path) -> Result<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_is_replaced_comes_back_unless_the_new_one_has_a_checkpoint() {
+        let own = tempfile::tempdir().unwrap();
+        let folder = own.path().join("run");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+        std::fs::create_dir(&folder).unwrap();
+        for (name, text) in [(CONFIG, "old"), (MANIFEST, "{\"result\":{}}"), ("mine.txt", "mine")] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let begin = || {
+            assert_eq!(create(Some(&folder), "run", true).unwrap(), folder);
+            assert_eq!((read(CONFIG), read("mine.txt").as_deref()), (None, Some("mine")));
+            for (name, text) in [(CONFIG, "new"), (MANIFEST, "{\"result\":null}"), (EVENTS, "")] {
+                std::fs::write(folder.join(name), text).unwrap();
+            }
+        };
+        begin();
+        give_up(&folder);
+        assert_eq!((read(CONFIG).as_deref(), read(EVENTS), folder.join(BEFORE).exists()), (Some("old"), None, false));
+        // killed before it had anything to keep: the next one puts the old one aside, not what was left of that
+        begin();
+        begin();
+        give_up(&folder);
+        assert_eq!(read(CONFIG).as_deref(), Some("old"));
+        begin();
+        std::fs::create_dir(folder.join(CHECKPOINTS)).unwrap();
+        std::fs::write(checkpoints(&folder).file(1), "").unwrap();
+        give_up(&folder);
+        assert_eq!((read(CONFIG).as_deref(), read(EVENTS).is_some(), folder.join(BEFORE).exists()), (Some("new"), true, false));
+    }
 
     #[test]
     fn skipped_steps_have_a_column_where_there_were_any() {

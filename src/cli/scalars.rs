@@ -4,16 +4,14 @@ use crate::error::{Error, Result};
 use crate::flow::{Flow, LayerFlow};
 use crate::tensorboard::EventFile;
 use crate::train::{EpochRecord, Event, WeightsNow};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The folder in the run folder.
-const FOLDER: &str = "tensorboard";
+pub(super) const FOLDER: &str = "tensorboard";
 
-/// The event file while it is written. Unless [`Scalars::keep`] is called, it is taken away again.
+/// The event file while it is written. A run that goes on has one more: TensorBoard reads them in their order.
 pub(super) struct Scalars {
-    folder: PathBuf,
     file: EventFile,
-    kept: bool,
     /// What went wrong while writing: told when training is done, which it does not stop.
     fault: Option<Error>,
 }
@@ -22,7 +20,7 @@ impl Scalars {
     pub(super) fn create(run: &Path) -> Result<Self> {
         let folder = run.join(FOLDER);
         let file = EventFile::create(&folder).map_err(|e| Error::io(&folder, e))?;
-        Ok(Scalars { folder, file, kept: false, fault: None })
+        Ok(Scalars { file, fault: None })
     }
 
     /// Writes what an event says. Steps are updates of the weights.
@@ -76,46 +74,11 @@ impl Scalars {
         self.file.scalars(flow.step as u64, &scalars).map_err(|e| Error::io(self.file.path(), e))
     }
 
-    /// The run is done: the file stays, and those of the run that it replaces go.
-    pub(super) fn keep(mut self) -> Result<()> {
-        self.kept = true;
-        if let Some(e) = self.fault.take() {
-            return Err(e);
-        }
-        self.file.flush().map_err(|e| Error::io(self.file.path(), e))?;
-        clear(&self.folder, Some(self.file.path()))
-    }
-}
-
-impl Drop for Scalars {
-    fn drop(&mut self) {
-        if !self.kept {
-            // what cannot be taken away cannot be told from here
-            let _ = std::fs::remove_file(self.file.path());
-            let _ = std::fs::remove_dir(&self.folder);
+    /// The run is done. An error when something could not be written.
+    pub(super) fn close(mut self) -> Result<()> {
+        match self.fault.take() {
+            Some(e) => Err(e),
+            None => self.file.flush().map_err(|e| Error::io(self.file.path(), e)),
         }
     }
-}
-
-/// Takes away the event files that a run before left in its folder, for one that writes none.
-pub(super) fn clear_run(run: &Path) -> Result<()> {
-    let folder = run.join(FOLDER);
-    if !folder.is_dir() {
-        return Ok(());
-    }
-    clear(&folder, None)?;
-    // where other files are in it, it stays
-    let _ = std::fs::remove_dir(&folder);
-    Ok(())
-}
-
-fn clear(folder: &Path, but: Option<&Path>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
-        let path = entry.map_err(|e| Error::io(folder, e))?.path();
-        let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("events.out.tfevents."));
-        if ours && Some(path.as_path()) != but {
-            std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
-        }
-    }
-    Ok(())
 }

@@ -1,14 +1,13 @@
 //! What a person sees of a training while it goes on: a bar, or charts over the whole terminal; nothing where there is no terminal.
 
 use super::args::Train;
-#[cfg(feature = "tui")]
-use super::events;
+use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::say;
 #[cfg(feature = "tui")]
 use super::tui::{self, History, Tui};
 use crate::error::Result;
-use crate::train::{Event, Stop};
+use crate::train::Event;
 use std::path::Path;
 #[cfg(feature = "tui")]
 use std::path::PathBuf;
@@ -27,23 +26,14 @@ pub(super) struct Screen {
 
 impl Screen {
     /// For a training of so many epochs; the title is that of the charts.
-    pub(super) fn new(args: &Train, title: &str, epochs: usize, folder: &Path) -> Result<Self> {
+    pub(super) fn new(args: &Train, title: &str, epochs: usize, folder: &Path, interrupt: &Interrupt) -> Result<Self> {
         #[cfg(feature = "tui")]
-        let tui = if args.tui && !args.quiet && tui::is_possible() {
-            let given_up = folder.to_path_buf();
-            let give_up = move || {
-                events::undo(&given_up);
-                // where something else is in it, it stays
-                let _ = std::fs::remove_dir(&given_up);
-            };
-            Some(Tui::start(History::new(title, epochs), give_up)?)
-        } else {
-            None
-        };
+        let tui =
+            if args.tui && !args.quiet && tui::is_possible() { Some(Tui::start(History::new(title, epochs), interrupt)?) } else { None };
         #[cfg(feature = "tui")]
         let taken = tui.is_some();
         #[cfg(not(feature = "tui"))]
-        let (taken, _) = (false, (title, folder));
+        let (taken, _) = (false, (title, folder, interrupt));
         Ok(Screen {
             bar: Progress::new(epochs, args.quiet || taken),
             #[cfg(feature = "tui")]
@@ -53,15 +43,6 @@ impl Screen {
             quiet: args.quiet,
             later: Vec::new(),
         })
-    }
-
-    /// When to stop: also when a key says so.
-    pub(super) fn stop(&self, stop: Stop) -> Stop {
-        #[cfg(feature = "tui")]
-        if let Some(tui) = &self.tui {
-            return stop.when(tui.interrupt());
-        }
-        stop
     }
 
     /// Shows an event.

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::frame::Cells;
-use super::{Features, Table, Targets};
+use super::{Dataset, Features, Table, Targets};
 use sha2::{Digest, Sha256};
 
 impl Table {
@@ -33,6 +33,17 @@ impl Table {
         }
         add_targets(&mut hasher, self.targets());
         add_weights(&mut hasher, self.weights());
+        shown(hasher)
+    }
+}
+
+impl Dataset {
+    /// Sixteen hexadecimal digits that stand for the view: the hash of its table, as text, and the numbers of its rows in their order, 32-bit
+    /// little-endian.
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(self.table().hash());
+        add_words(&mut hasher, self.rows(), |&row| row);
         shown(hasher)
     }
 }
@@ -134,6 +145,15 @@ mod tests {
         let count = 3000;
         let long = Table::new(Features::F32((0..count).map(|i| i as f32).collect()), names(&["n"]), Targets::none()).expect("rows");
         assert_eq!(long.hash(), "766418a1121c4e41");
+    }
+
+    #[test]
+    fn a_views_hash_is_that_of_its_rows_too() {
+        let whole = Dataset::moons(20, 1);
+        let (some, others) = (whole.view(vec![0, 1, 2]), whole.view(vec![0, 2, 1]));
+        assert_ne!(some.hash(), others.hash());
+        assert_eq!(some.hash(), Dataset::moons(20, 1).view(vec![0, 1, 2]).hash());
+        assert_ne!(some.hash(), Dataset::moons(20, 2).view(vec![0, 1, 2]).hash());
     }
 
     #[test]

@@ -141,7 +141,7 @@ pub struct Stop {
     pub at: Option<StopAt>,
     /// The longest time: no epoch is begun after it.
     pub time: Option<Duration>,
-    /// Set from another thread, it ends training after the epoch that runs.
+    /// Set from another thread, it ends training after the step that runs; where checkpoints are kept, with one of that moment.
     pub interrupt: Option<Arc<AtomicBool>>,
 }
 
@@ -172,17 +172,19 @@ impl Stop {
         Stop { time: Some(time), ..self }
     }
 
-    /// Or when another thread says so.
+    /// Or when another thread says so: after the step that runs, of which a checkpoint is written where they are kept.
     pub fn when(self, interrupt: Arc<AtomicBool>) -> Self {
         Stop { interrupt: Some(interrupt), ..self }
     }
 
-    /// Why it ends for all members now, whatever their numbers are.
-    pub(crate) fn at_once(&self, elapsed: Duration) -> Option<Reason> {
-        if self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            return Some(Reason::Interrupted);
-        }
-        self.time.is_some_and(|time| elapsed >= time).then_some(Reason::Time)
+    /// Whether another thread says so.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// Whether so much time was all that there was.
+    pub(crate) fn time_is_over(&self, elapsed: Duration) -> bool {
+        self.time.is_some_and(|time| elapsed >= time)
     }
 
     /// An error when a number makes no sense.
@@ -226,6 +228,14 @@ pub enum Reason {
 }
 
 impl Reason {
+    const ALL: [Reason; 7] =
+        [Reason::MaxEpochs, Reason::Patience, Reason::Threshold, Reason::Diverged, Reason::NonFinite, Reason::Interrupted, Reason::Time];
+
+    /// The reason of a word.
+    pub fn named(name: &str) -> Option<Self> {
+        Reason::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The word in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -244,8 +254,8 @@ impl Reason {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Watch {
     /// The best value so far and its epoch, from 0.
-    best: Option<(f64, usize)>,
-    wait: usize,
+    pub(super) best: Option<(f64, usize)>,
+    pub(super) wait: usize,
 }
 
 /// What an epoch meant.
@@ -347,12 +357,20 @@ mod tests {
     }
 
     #[test]
-    fn time_and_interruption_stop_all() {
+    fn time_and_another_thread_are_asked() {
         let flag = Arc::new(AtomicBool::new(false));
         let stop = Stop::after(3).within(Duration::from_secs(2)).when(Arc::clone(&flag));
-        assert_eq!(stop.at_once(Duration::from_secs(1)), None);
-        assert_eq!(stop.at_once(Duration::from_secs(2)), Some(Reason::Time));
+        assert_eq!([1, 2].map(|seconds| stop.time_is_over(Duration::from_secs(seconds))), [false, true]);
+        assert!(!stop.is_interrupted() && !Stop::after(3).is_interrupted() && !Stop::after(3).time_is_over(Duration::MAX));
         flag.store(true, Ordering::Relaxed);
-        assert_eq!(stop.at_once(Duration::ZERO), Some(Reason::Interrupted));
+        assert!(stop.is_interrupted());
+    }
+
+    #[test]
+    fn a_reason_is_known_by_its_word() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::named(reason.name()), Some(reason));
+        }
+        assert_eq!(Reason::named("whim"), None);
     }
 }

@@ -7,19 +7,21 @@ use super::session::{EpochLog, Session};
 use crate::error::{Error, Result};
 use crate::flow::Flow;
 use crate::metrics::Scores;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What has happened so far, for each member.
 pub(super) struct Ledger<'a> {
     stop: &'a Stop,
     began: Instant,
-    watches: Vec<Watch>,
-    stopped: Vec<Option<Reason>>,
-    histories: Vec<Vec<EpochRecord>>,
-    step_losses: Vec<Vec<f32>>,
-    flows: Vec<Vec<Flow>>,
-    rows: usize,
-    seconds: f64,
+    /// Someone stopped it before it was done.
+    interrupted: bool,
+    pub(super) watches: Vec<Watch>,
+    pub(super) stopped: Vec<Option<Reason>>,
+    pub(super) histories: Vec<Vec<EpochRecord>>,
+    pub(super) step_losses: Vec<Vec<f32>>,
+    pub(super) flows: Vec<Vec<Flow>>,
+    pub(super) rows: usize,
+    pub(super) seconds: f64,
     pub(super) last_rate: f64,
 }
 
@@ -28,6 +30,7 @@ impl<'a> Ledger<'a> {
         Ledger {
             stop,
             began,
+            interrupted: false,
             watches: vec![Watch::new(); members],
             stopped: vec![None; members],
             histories: vec![Vec::new(); members],
@@ -50,7 +53,7 @@ impl<'a> Ledger<'a> {
         session: &mut Session,
     ) -> Result<()> {
         let updates = beats.last().map_or(0, |beat| beat.update + 1);
-        let at_once = self.stop.at_once(self.began.elapsed());
+        let at_once = self.stop.time_is_over(self.began.elapsed()).then_some(Reason::Time);
         for member in 0..self.histories.len() {
             if self.stopped[member].is_some() {
                 continue;
@@ -125,6 +128,45 @@ impl<'a> Ledger<'a> {
         self.last_rate = rows as f64 / seconds;
     }
 
+    /// How long it takes so far.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Goes on from what the books of a checkpoint say: rows trained on, the seconds that they took, and those since training began. A member that
+    /// stopped for a reason that no longer holds trains on, unless the others went on without it.
+    pub(super) fn resume(&mut self, rows: usize, seconds: f64, elapsed: f64) {
+        (self.rows, self.seconds) = (rows, seconds);
+        let before = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
+        self.began = self.began.checked_sub(before).unwrap_or(self.began);
+        let last = self.histories.iter().map(Vec::len).max().unwrap_or_default();
+        for (member, stopped) in self.stopped.iter_mut().enumerate() {
+            let over = match stopped {
+                Some(Reason::Time) => !self.stop.time_is_over(before),
+                Some(Reason::Patience) => self.stop.early.as_ref().is_none_or(|early| self.watches[member].wait < early.patience),
+                Some(Reason::Threshold) => self.stop.at.is_none(),
+                _ => false,
+            };
+            if over && self.histories[member].len() == last {
+                *stopped = None;
+            }
+        }
+    }
+
+    /// Notes that it was stopped before it was done.
+    pub(super) fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// What the first member's epochs are worth, smaller being better.
+    pub(super) fn values(&self, monitor: &Monitor, larger_is_better: bool) -> Result<Vec<f64>> {
+        let value = |record: &EpochRecord| {
+            let value = watched(monitor, record.train_loss, record.valid.as_ref())?;
+            Ok(if larger_is_better { -value } else { value })
+        };
+        self.histories[0].iter().map(value).collect()
+    }
+
     pub(super) fn latest(&self) -> Vec<EpochRecord> {
         self.histories.iter().filter_map(|history| history.last().cloned()).collect()
     }
@@ -136,6 +178,7 @@ impl<'a> Ledger<'a> {
     /// Brings the best weights back where that was asked for, and sums up.
     pub(super) fn report(self, session: &mut Session, start_seconds: f64) -> Result<Report> {
         let mut members = Vec::new();
+        let unless_stopped = if self.interrupted { Reason::Interrupted } else { Reason::MaxEpochs };
         let restore_best = self.stop.early.as_ref().is_some_and(|early| early.restore_best);
         for (member, ((epochs, step_losses), flow)) in self.histories.into_iter().zip(self.step_losses).zip(self.flows).enumerate() {
             let mut best_epoch = epochs.len();
@@ -157,7 +200,7 @@ impl<'a> Ledger<'a> {
                 epochs,
                 step_losses,
                 flow,
-                stopped: self.stopped[member].unwrap_or(Reason::MaxEpochs),
+                stopped: self.stopped[member].unwrap_or(unless_stopped),
                 best_epoch,
                 weights,
                 weights_hash,

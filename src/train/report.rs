@@ -1,10 +1,12 @@
 //! What a training run tells: events while it goes on, a report at its end.
 
 use super::{Reason, WeightsNow};
+use crate::error::Error;
 use crate::flow::Flow;
 use crate::metrics::Scores;
 use crate::model::Weights;
 use crate::profile::Profile;
+use std::path::Path;
 
 /// What happened in an epoch to one member.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +79,27 @@ pub enum Event<'a> {
         factor: f64,
         /// Where it happened.
         what: &'a str,
+    },
+    /// The training goes on from a checkpoint.
+    Resumed {
+        /// The epoch, from 1, that it goes on in.
+        epoch: usize,
+        /// Steps of it that were done.
+        step: usize,
+    },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Steps of the device since training began.
+        steps: u64,
+        /// The file.
+        path: &'a Path,
+        /// How long it is.
+        bytes: u64,
+    },
+    /// A checkpoint could not be written; training goes on, and those from before are still there.
+    NoCheckpoint {
+        /// Why.
+        error: &'a Error,
     },
     /// An epoch was done.
     Epoch {

@@ -1,6 +1,7 @@
-//! A compiled model on a device, with its data: uploads, epochs, evaluation, prediction, snapshots.
+//! A compiled model on a device, with its data: uploads, the steps of epochs, and what they leave. What it is judged by is in `judge`, what is kept of it
+//! in `state`.
 
-use super::beats::{Beat, beats};
+use super::beats::Beat;
 use super::report::StartTimes;
 use super::stream::{self, Stream};
 use super::{placement, weights};
@@ -11,14 +12,12 @@ use crate::exec::{Executor, OpenDevice, Record, Recorded, Work};
 use crate::flow::{LayerFlow, NUMBERS};
 use crate::kernel::{Rate, Row, Step};
 use crate::loss::{Loss, Takes};
-use crate::metrics::{Confusion, Scores, Sums, spread};
-use crate::model::{Compiled, LayerBuffers, Look, Model, Weights};
+use crate::model::{Compiled, LayerBuffers, Look, Model};
 use crate::optim::Optimizer;
 use crate::parity::{Wrong, try_variants};
-use crate::plan::{Buf, Kind, ProgramId, Tensor, padded};
-use crate::precision::{LossScale, Precision};
+use crate::plan::{Buf, ProgramId};
+use crate::precision::Precision;
 use crate::rng::{Purpose, Rng};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,17 +45,17 @@ pub(crate) struct Setup<'a> {
 
 /// A model on a device with a table of data.
 pub(crate) struct Session {
-    executor: Box<dyn Executor>,
+    pub(super) executor: Box<dyn Executor>,
     pub(crate) compiled: Compiled,
     /// Features that are not resident.
-    stream: Option<Stream>,
-    table: Arc<Table>,
+    pub(super) stream: Option<Stream>,
+    pub(super) table: Arc<Table>,
     pub(crate) members: usize,
-    batch: usize,
-    order: usize,
-    outputs: usize,
+    pub(super) batch: usize,
+    pub(super) order: usize,
+    pub(super) outputs: usize,
     /// What each row of the table weighs, its class's weight in it.
-    row_weights: Option<Vec<f32>>,
+    pub(super) row_weights: Option<Vec<f32>>,
     clocked: bool,
     /// When the executor was ready; taken by the first step.
     ready: Option<Instant>,
@@ -171,85 +170,6 @@ impl Session {
         self.row_weights.as_deref()
     }
 
-    /// Overwrites a member's parameters, and their average.
-    pub(crate) fn set_weights(&mut self, member: usize, weights: &Weights) -> Result<()> {
-        let values = self.compiled.pack(weights);
-        for arena in [&self.compiled.params, &self.compiled.average] {
-            for (buf, at, of) in self.compiled.runs(arena, member) {
-                self.executor.write(buf, at, &values[of])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The arena whose weights are judged, kept and handed out: the moving average, where there is one.
-    fn judged(&self) -> &[Buf] {
-        if self.compiled.average.is_empty() { &self.compiled.params } else { &self.compiled.average }
-    }
-
-    /// A member's parameters, those that are judged.
-    pub(crate) fn weights(&mut self, member: usize) -> Result<Weights> {
-        let runs = self.compiled.runs(self.judged(), member);
-        let arena = self.read_arena(runs)?;
-        Ok(self.compiled.unpack(&arena))
-    }
-
-    fn read_arena(&mut self, runs: Vec<(Buf, usize, Range<usize>)>) -> Result<Vec<f32>> {
-        let mut arena = Vec::with_capacity(self.compiled.arena);
-        for (buf, at, of) in runs {
-            arena.append(&mut self.executor.read(buf, at, of.len())?);
-        }
-        Ok(arena)
-    }
-
-    /// Sets the optimizer's states to zero and the scale of the loss to its first value, and forgets faults.
-    pub(crate) fn reset(&mut self) -> Result<()> {
-        for &buf in self.compiled.states.iter().flatten() {
-            let len = self.compiled.plan.buffer(buf).len;
-            self.executor.write(buf, 0, &vec![0.0; len])?;
-        }
-        if let Some(scaling) = self.compiled.scaling {
-            let init = LossScale::default().init;
-            self.executor.write(scaling, 0, &[init, 1.0 / init, 0.0, 0.0].repeat(self.members))?;
-        }
-        self.forget_faults()
-    }
-
-    /// Forgets which steps had values that were not finite.
-    pub(crate) fn forget_faults(&mut self) -> Result<()> {
-        self.executor.write_words(self.compiled.fault, 0, &vec![0; self.members])
-    }
-
-    /// Copies whole arenas, all members'.
-    fn copy_arena(&mut self, pairs: &[(Buf, Buf)]) -> Result<()> {
-        pairs.iter().try_for_each(|&(from, to)| self.executor.copy(from, to, 0, self.compiled.plan.buffer(from).len))
-    }
-
-    /// Keeps weights, states, averages and the scale of the loss as they are now, on the device.
-    pub(crate) fn keep_all(&mut self) -> Result<()> {
-        self.copy_arena(&self.compiled.snapshot.clone())
-    }
-
-    /// Brings back what [`Session::keep_all`] kept.
-    pub(crate) fn restore_all(&mut self) -> Result<()> {
-        self.copy_arena(&self.compiled.snapshot.iter().map(|&(buf, copy)| (copy, buf)).collect::<Vec<_>>())?;
-        self.forget_faults()
-    }
-
-    /// Keeps a member's parameters as the best so far.
-    pub(crate) fn keep(&mut self, member: usize) -> Result<()> {
-        let runs = self.compiled.runs(self.judged(), member);
-        let to = &self.compiled.best;
-        runs.into_iter().zip(to).try_for_each(|((from, at, of), &to)| self.executor.copy(from, to, at, of.len()))
-    }
-
-    /// Brings a member's best parameters back.
-    pub(crate) fn restore(&mut self, member: usize) -> Result<()> {
-        let runs = self.compiled.runs(self.judged(), member);
-        let from = &self.compiled.best;
-        runs.into_iter().zip(from).try_for_each(|((to, at, of), &from)| self.executor.copy(from, to, at, of.len()))
-    }
-
     /// Uploads the orders of the members' rows, all at once, for steps that take them as `beats` say.
     pub(crate) fn set_orders(&mut self, orders: &[Vec<u32>], beats: &[Beat]) -> Result<()> {
         let mut all = Vec::with_capacity(orders.len() * self.order);
@@ -359,7 +279,7 @@ impl Session {
     /// Waits for an epoch's steps and reads what they left.
     pub(crate) fn read_epoch(&mut self, steps: usize) -> Result<EpochLog> {
         let log = self.executor.read(self.compiled.log, 0, steps * self.members * 4)?;
-        let faults = self.executor.read_words(self.compiled.fault, 0, self.members)?;
+        let faults = self.faults()?;
         let logged = |sums: &[f32]| Logged { loss: sums[0], norm: sums[1], sound: sums[2] != 0.0, applied: sums[3] != 0.0 };
         let steps = log.chunks(4 * self.members).map(|step| step.chunks(4).map(logged).collect()).collect();
         let scales = match self.compiled.scaling {
@@ -372,141 +292,6 @@ impl Session {
         Ok(EpochLog { scales, steps, faults: faults.iter().map(|&fault| (fault > 0).then(|| fault as usize - 1)).collect() })
     }
 
-    /// Runs something with the weights that are judged in the place of those that are trained.
-    fn with_judged<R>(&mut self, act: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
-        let Compiled { params, average, held, .. } = &self.compiled;
-        if average.is_empty() {
-            return act(self);
-        }
-        let (hold, judge, bring_back) = (zip(params, held), zip(average, params), zip(held, params));
-        self.copy_arena(&hold)?;
-        self.copy_arena(&judge)?;
-        let done = act(self);
-        self.copy_arena(&bring_back)?;
-        done
-    }
-
-    fn eval_beats(&self, data: &Dataset) -> Vec<Beat> {
-        let sizes = super::batches(data.len(), self.batch, super::Remainder::Keep);
-        beats(&sizes, 1, &vec![data.rows().to_vec(); self.members], self.row_weights.as_deref())
-    }
-
-    /// Loss and metrics of a resident view, for each member; with those that rank all rows, where that is asked for.
-    pub(crate) fn evaluate(&mut self, data: &Dataset, ranked: bool) -> Result<Vec<Scores>> {
-        self.with_judged(|session| {
-            let mut all = session.evaluate_params(data)?;
-            if let (true, Targets::Classes { of, names }) = (ranked, Arc::clone(&session.table).targets()) {
-                let of: Vec<u32> = data.rows().iter().map(|&row| of[row as usize]).collect();
-                for (n, some) in all.chunks_mut(RANKED).enumerate() {
-                    let first = n * RANKED;
-                    let outputs = session.predict_params(first..first + some.len(), data)?;
-                    some.iter_mut().zip(outputs).for_each(|(scores, outputs)| scores.rank(&outputs, names.len(), &of));
-                }
-            }
-            Ok(all)
-        })
-    }
-
-    fn evaluate_params(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
-        let beats = self.eval_beats(data);
-        self.set_orders(&vec![data.rows().to_vec(); self.members], &beats)?;
-        if let Some(confusion) = self.compiled.confusion {
-            self.executor.write_words(confusion, 0, &vec![0; self.compiled.plan.buffer(confusion).len])?;
-        }
-        let rates = vec![[0.0; 3]; self.members];
-        self.run(self.compiled.eval, &beats, 0, 0, |_| rates.clone(), |_| {})?;
-        let log = self.executor.read(self.compiled.log, 0, beats.len() * self.members * 4)?;
-        let counts = match self.compiled.confusion {
-            Some(confusion) => self.executor.read_words(confusion, 0, self.compiled.plan.buffer(confusion).len)?,
-            None => Vec::new(),
-        };
-        let weight = weights::sum(self.row_weights.as_deref(), data.rows());
-        let rows = data.len();
-        let scores = |member: usize| {
-            let sum = |n: usize| log.chunks(4 * self.members).map(|step| f64::from(step[4 * member + n])).sum::<f64>();
-            let loss = sum(0) / weight;
-            match self.table.targets() {
-                Targets::Classes { names, .. } => {
-                    let k = names.len();
-                    let own = counts[member * k * k..][..k * k].iter().map(|&count| u64::from(count)).collect();
-                    Scores::classification(loss, Confusion::new(k, own), (k > 5).then(|| sum(2) / rows as f64))
-                }
-                Targets::Values { of, names } => {
-                    let spread = spread(of, names.len(), data.rows(), self.table.units());
-                    Scores::regression(loss, Sums { rows, outputs: names.len(), squares: sum(1), absolutes: sum(2), spread })
-                }
-            }
-        };
-        Ok((0..self.members).map(scores).collect())
-    }
-
-    /// The model's outputs for a resident view, row by row: logits, or numbers.
-    pub(crate) fn predict(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
-        self.with_judged(|session| Ok(session.predict_params(member..member + 1, data)?.remove(0)))
-    }
-
-    /// The same for several members, out of the same dispatches.
-    fn predict_params(&mut self, members: Range<usize>, data: &Dataset) -> Result<Vec<Vec<f32>>> {
-        let beats = self.eval_beats(data);
-        self.set_orders(&vec![data.rows().to_vec(); self.members], &beats)?;
-        let stride = padded(self.outputs);
-        let mut all = vec![Vec::with_capacity(data.len() * self.outputs); members.len()];
-        for beat in &beats {
-            let mut table = Step::table(self.members);
-            push(&mut table, beat, 0, 0, &vec![[0.0; 3]; self.members]);
-            let (program, _) = self.ready(self.compiled.predict, std::slice::from_ref(beat))?;
-            self.executor.run(program, &table)?;
-            for (member, all) in members.clone().zip(&mut all) {
-                let output = self.executor.read(self.compiled.output, member * self.batch * stride, beat.rows * stride)?;
-                output.chunks(stride).for_each(|row| all.extend_from_slice(&row[..self.outputs]));
-            }
-        }
-        Ok(all)
-    }
-
-    /// Runs the step again that went wrong, dispatch by dispatch, and says in which layer and quantity a value stopped being finite.
-    /// The parameters are still those from before it: a step with such values is not applied.
-    pub(crate) fn find_fault(&mut self, member: usize, beat: &Beat, number: usize, rates: &[[f32; 3]]) -> Result<String> {
-        let Some(program) = self.compiled.train else { return Ok("unknown".into()) };
-        let (program, _) = self.ready(program, std::slice::from_ref(beat))?;
-        let rows = beat.rows;
-        let mut table = Step::table(self.members);
-        push(&mut table, beat, 0, number, rates);
-        for number in 0..self.compiled.plan.program(program).dispatches.len() {
-            self.executor.run_one(program, number, &table)?;
-            let dispatch = self.compiled.plan.program(program).dispatches[number].clone();
-            for &buf in &dispatch.args {
-                let buffer = self.compiled.plan.buffer(buf).clone();
-                let of_all = [self.compiled.values, Some(self.compiled.weights), Some(self.compiled.class_weights)];
-                let shared = of_all.contains(&Some(buf))
-                    || self.compiled.features.contains(&buf)
-                    || self.compiled.plan.buffer(buf).name.starts_with("decays");
-                if buffer.kind != Kind::F32 || shared || buf == self.compiled.log {
-                    continue;
-                }
-                // of what is per row, only the live rows: beyond them lies what another step left
-                let part = buffer.len / self.members;
-                let live = if self.compiled.per_row.contains(&buf) { part / self.batch * rows } else { part };
-                let values = self.executor.read(buf, member * part, live)?;
-                if let Some(value) = values.iter().find(|v| !v.is_finite()) {
-                    // where a sum over the gradients overflowed, the largest of them says where it came from
-                    let summed = ["norm", "sums"].contains(&dispatch.label.as_str());
-                    let largest = if summed { self.largest_gradient(member)? } else { String::new() };
-                    return Ok(format!("{}: `{}` became {value}{largest}; {REMEDY}", dispatch.label, buffer.name));
-                }
-            }
-        }
-        Ok(format!("the norm of the gradients overflowed{}; {REMEDY}", self.largest_gradient(member)?))
-    }
-
-    /// Which tensor has the largest finite gradient: where a sum that overflowed came from.
-    fn largest_gradient(&mut self, member: usize) -> Result<String> {
-        let arena = self.read_arena(self.compiled.runs(&self.compiled.grads, member))?;
-        let size = |tensor: &Tensor| tensor.unpack(&arena).iter().map(|g| g.abs()).filter(|g| g.is_finite()).fold(0.0, f32::max);
-        let largest = self.compiled.tensors.iter().map(|tensor| (size(tensor), &tensor.name)).max_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(largest.map(|(size, name)| format!(" (the largest gradient is {size:.1e}, in `{name}`)")).unwrap_or_default())
-    }
-
     /// Gives up the executor and what was compiled for it.
     pub(crate) fn into_parts(self) -> (Box<dyn Executor>, Compiled) {
         (self.executor, self.compiled)
@@ -514,20 +299,16 @@ impl Session {
 }
 
 /// The buffers of two arenas, one with the other.
-fn zip(from: &[Buf], to: &[Buf]) -> Vec<(Buf, Buf)> {
+pub(super) fn zip(from: &[Buf], to: &[Buf]) -> Vec<(Buf, Buf)> {
     from.iter().copied().zip(to.iter().copied()).collect()
 }
 
 /// Puts a step into a table.
-fn push(table: &mut Vec<u32>, beat: &Beat, slot: usize, number: usize, rates: &[[f32; 3]]) {
+pub(super) fn push(table: &mut Vec<u32>, beat: &Beat, slot: usize, number: usize, rates: &[[f32; 3]]) {
     let rates: Vec<Rate> = rates.iter().zip(&beat.totals).map(|(&[lr, c1, c2], &total)| [lr, c1, c2, total]).collect();
     let &Beat { rows, start, part, .. } = beat;
     Step::push(table, &Row { rows, start, slot, number: number as u32, part, rates: &rates });
 }
-
-/// So many members' outputs are ranked at a time: they are held on the host.
-const RANKED: usize = 64;
-const REMEDY: &str = "lower the learning rate, clip the norm ([clip] norm = 1.0) or scale the data";
 
 /// Into how many parts an epoch is cut at most, so that its progress can be told, and the fewest steps of a part.
 const PARTS: usize = 20;

@@ -1,26 +1,25 @@
-//! Training: the loop over epochs, and what can be asked of a model on a device.
+//! Training: the loop over epochs.
 
 use super::beats::{Beat, beats};
-use super::early_stop::{Monitor, Stop};
+use super::books::{self, At, Course};
+use super::early_stop::{EarlyStopping, Monitor, Stop};
+use super::epoch::{Pace, Steps};
+use super::keeping::{Checkpoints, Keeper};
 use super::ledger::Ledger;
 use super::now::WeightsNow;
 use super::report::{Event, Report};
 use super::session::{Session, Setup};
 use super::trainer::{Looks, Member, OnNonFinite, Timing, Trainer};
-use super::{check, weights};
-use crate::clip::Clip;
+use super::{check, identity, weights};
+use crate::checkpoint::Checkpoint;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::exec::{DeviceInfo, Executor, OpenDevice, Record};
+use crate::exec::{DeviceInfo, OpenDevice, Record};
 use crate::flow::Flow;
-use crate::gradcheck::{TensorCheck, gradcheck};
-use crate::kernel::{Part, Row, Step};
 use crate::loss::Loss;
-use crate::metrics::Scores;
-use crate::model::{Compiled, Model};
+use crate::model::Model;
 use crate::parity::Wrong;
 use crate::plan::ProgramId;
-use crate::precision::Precision;
 use crate::profile::Profile;
 use crate::schedule::{Plateau, Position, Schedule};
 use std::sync::Arc;
@@ -29,24 +28,15 @@ use std::time::Instant;
 /// A checked trainer on a device.
 pub struct Training {
     trainer: Trainer,
-    device: OpenDevice,
-    session: Option<Session>,
+    pub(super) device: OpenDevice,
+    pub(super) session: Option<Session>,
     /// The weights of the classes, as the rows that were trained on gave them.
     class_weights: Option<Option<Vec<f32>>>,
     /// Where what is done is written down, while it trains and time is taken.
     record: Option<Record>,
-}
-
-/// A training run right before its first step: everything compiled and uploaded.
-pub struct FirstStep {
-    /// The plan and its parts.
-    pub compiled: Compiled,
-    /// The executor, its buffers filled.
-    pub executor: Box<dyn Executor>,
-    /// The program of a step of training.
-    pub program: ProgramId,
-    /// The table with that one step.
-    pub table: Vec<u32>,
+    checkpoints: Option<Checkpoints>,
+    /// What the next training goes on from, and whether what is safe to differ may.
+    from: Option<(Checkpoint, bool)>,
 }
 
 /// How often a rollback is tried.
@@ -54,12 +44,29 @@ const ROLLBACKS: usize = 10;
 
 impl Training {
     pub(super) fn new(trainer: Trainer, device: OpenDevice) -> Self {
-        Training { trainer, device, session: None, class_weights: None, record: None }
+        Training { trainer, device, session: None, class_weights: None, record: None, checkpoints: None, from: None }
     }
 
     /// The device.
     pub fn device(&self) -> &DeviceInfo {
         self.device.info()
+    }
+
+    /// Has checkpoints written while it trains.
+    pub fn keep_checkpoints(&mut self, checkpoints: Checkpoints) {
+        self.checkpoints = Some(checkpoints);
+    }
+
+    /// Has the next training go on from a checkpoint, to the same bits as the one that was never stopped: on the same device, by the same rows and
+    /// the same trainer. Otherwise it is refused, with what differs named.
+    pub fn resume(&mut self, checkpoint: Checkpoint) {
+        self.from = Some((checkpoint, false));
+    }
+
+    /// The same, where device, version, epochs, early stopping, schedule, clipping and the optimizer's numbers may differ: it goes on from that state,
+    /// but not to the bits that it would have had. What else differs is refused.
+    pub fn resume_even_so(&mut self, checkpoint: Checkpoint) {
+        self.from = Some((checkpoint, true));
     }
 
     /// The model.
@@ -188,10 +195,38 @@ impl Training {
         let mut plateaus: Vec<_> = schedules.iter().map(|schedule| Plateau::of(schedule, monitor.larger_is_better())).collect();
         let mut factors = vec![1.0; members];
         let mut start_seconds = None;
-        let (mut epoch, mut rollbacks) = (0, 0);
-        while epoch < stop.epochs {
+        let (mut rollbacks, mut at) = (0, At::default());
+        let larger_is_better = stop.early.as_ref().map_or(monitor.larger_is_better(), EarlyStopping::larger_is_better);
+        let mut keeper = None;
+        let from = self.from.take();
+        if self.checkpoints.is_some() || from.is_some() {
+            let told = self.checkpoints.as_ref().map(|checkpoints| checkpoints.about.clone()).unwrap_or_default();
+            let about = identity::of(trainer, &stop, self.device.info(), [train, valid], &told);
+            if let Some((checkpoint, force)) = &from {
+                identity::check(&checkpoint.about, &about, *force)?;
+                let (place, course) = books::read(checkpoint, &mut ledger)?;
+                session.load(checkpoint, place.step, place.looks)?;
+                at = place;
+                (factors, rollbacks) = (course.factors, course.rollbacks);
+                for (plateau, state) in plateaus.iter_mut().zip(course.plateaus) {
+                    if let (Some(plateau), Some(state)) = (plateau, state) {
+                        plateau.state = state;
+                    }
+                }
+                events(&Event::Resumed { epoch: at.epoch + 1, step: at.step });
+            }
+            if let Some(checkpoints) = &self.checkpoints {
+                let number = from.as_ref().map(|(checkpoint, _)| checkpoint.number);
+                let sticky = trainer.on_nonfinite != OnNonFinite::Skip;
+                keeper = Some(Keeper::start(checkpoints, about, [updates, sizes.len()], sticky, number)?);
+            }
+        }
+        drop(from);
+        let mut pace = Pace::new(&stop);
+        while at.epoch < stop.epochs && !ledger.all_stopped() {
+            let epoch = at.epoch;
             let epoch_began = Instant::now();
-            if trainer.on_nonfinite == OnNonFinite::Rollback {
+            if trainer.on_nonfinite == OnNonFinite::Rollback && at.step == 0 {
                 session.keep_all()?;
             }
             let orders = trainer.orders(train, epoch);
@@ -205,13 +240,34 @@ impl Training {
                 let [c1, c2] = trainer.optimizer.corrections((epoch * updates + beat.update) as u64 + 1);
                 (0..members).map(|member| [lr_of(member, beat) as f32, c1 as f32, c2 as f32]).collect::<Vec<_>>()
             };
-            let progress = |done: usize| {
-                start_seconds.get_or_insert_with(|| began.elapsed().as_secs_f64());
-                let rows = sizes[..done].iter().sum();
-                events(&Event::Progress { epoch: epoch + 1, step: done, steps: sizes.len(), rows });
-            };
             let looked_at = trainer.looked_at(&beats, epoch);
-            run_epoch(&mut session, program, &beats, epoch * beats.len(), &looked_at, rates, progress)?;
+            let steps = Steps { program, beats: &beats, first: epoch * beats.len(), looked_at: &looked_at };
+            let resumed_at = at.step;
+            while at.step < beats.len() {
+                let due = |beat: &Beat| beat.part.last && keeper.as_ref().is_some_and(|keeper| keeper.is_due_within(epoch, beat.update));
+                let until = (at.step..beats.len()).find(|&i| due(&beats[i])).map_or(beats.len(), |i| i + 1);
+                let progress = |done: usize| {
+                    start_seconds.get_or_insert_with(|| began.elapsed().as_secs_f64());
+                    let rows = sizes[..done].iter().sum();
+                    events(&Event::Progress { epoch: epoch + 1, step: done, steps: sizes.len(), rows });
+                };
+                at.step = steps.run(&mut session, at.step..until, &mut pace, rates, progress)?;
+                at.looks = looked_at.iter().filter(|&&look| look < at.step).count();
+                if at.step < until || (until < beats.len() && stop.is_interrupted()) {
+                    break;
+                }
+                if let Some(keeper) = keeper.as_mut().filter(|_| until < beats.len()) {
+                    let course = Course::new(&factors, &plateaus, rollbacks);
+                    let values = ledger.values(&monitor, larger_is_better)?;
+                    if let Some(told) = keeper.save(at, &course, &ledger, &values, &mut session)? {
+                        events(&told.event());
+                    }
+                }
+            }
+            if at.step < beats.len() {
+                ledger.interrupt();
+                break;
+            }
             let log = session.read_epoch(beats.len())?;
             let seconds = epoch_began.elapsed().as_secs_f64();
             if let Some((member, step)) = ledger.fault(&log) {
@@ -226,6 +282,7 @@ impl Training {
                             *factor *= if log.faults[m].is_some() { 0.5 } else { 1.0 };
                         }
                         session.restore_all()?;
+                        (at.step, at.looks) = (0, 0);
                         rollbacks += 1;
                         events(&Event::Rollback { epoch: epoch + 1, member, factor: factors[member], what: &what });
                         continue;
@@ -250,7 +307,7 @@ impl Training {
             let scores = if valid.is_empty() { None } else { Some(session.evaluate(valid, ranked)?) };
             let lr: Vec<f64> = (0..members).map(|member| lr_of(member, &beats[beats.len() - 1])).collect();
             ledger.epoch(epoch, &beats, &log, scores, &lr, &mut session)?;
-            ledger.trained(sizes.iter().sum::<usize>() * members, seconds);
+            ledger.trained(sizes[resumed_at..].iter().sum::<usize>() * members, seconds);
             let records = ledger.latest();
             for (plateau, record) in plateaus.iter_mut().zip(&records) {
                 if let Some(plateau) = plateau {
@@ -259,10 +316,26 @@ impl Training {
             }
             let samples_per_second = ledger.last_rate;
             events(&Event::Epoch { records: &records, samples_per_second, weights: &WeightsNow::new(&mut session) });
-            if ledger.all_stopped() {
+            at = At { epoch: epoch + 1, step: 0, looks: 0 };
+            let over = at.epoch == stop.epochs || ledger.all_stopped();
+            if stop.is_interrupted() && !over {
+                ledger.interrupt();
                 break;
             }
-            epoch += 1;
+            if let Some(keeper) = keeper.as_mut().filter(|keeper| !over && keeper.is_due_after(at.epoch)) {
+                let course = Course::new(&factors, &plateaus, rollbacks);
+                let values = ledger.values(&monitor, larger_is_better)?;
+                if let Some(told) = keeper.save(at, &course, &ledger, &values, &mut session)? {
+                    events(&told.event());
+                }
+            }
+        }
+        if let Some(mut keeper) = keeper {
+            let course = Course::new(&factors, &plateaus, rollbacks);
+            let values = ledger.values(&monitor, larger_is_better)?;
+            for told in keeper.save_last(at, &course, &ledger, &values, &mut session)? {
+                events(&told.event());
+            }
         }
         let mut report = ledger.report(&mut session, start_seconds.unwrap_or_default())?;
         if let Some(record) = self.record.take() {
@@ -272,87 +345,6 @@ impl Training {
         self.session = Some(session);
         Ok(report)
     }
-
-    /// Loss and all metrics of a data set, for each member, with the weights as they are now.
-    pub fn evaluate(&mut self, data: &Dataset) -> Result<Vec<Scores>> {
-        self.with_data(data, |session| session.evaluate(data, true))
-    }
-
-    /// What a member makes of a data set, row by row: logits of a classifier, numbers of a regression.
-    pub fn predict(&mut self, member: usize, data: &Dataset) -> Result<Vec<f32>> {
-        self.with_data(data, |session| session.predict(member, data))
-    }
-
-    /// Runs something on the session that was trained, or, for rows that are not resident in it, on one opened for them.
-    fn with_data<R>(&mut self, data: &Dataset, act: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
-        if data.is_empty() {
-            return Err(Error::input("the data set is empty: it needs at least one row"));
-        }
-        if let Some(session) = self.session.as_mut().filter(|session| session.holds(data)) {
-            return act(session);
-        }
-        let mut other = self.open(data, data.len(), None, false)?;
-        for member in 0..self.trainer.members.len() {
-            let weights = match &mut self.session {
-                Some(session) => session.weights(member)?,
-                None => self.trainer.initial(self.trainer.members[member].seed),
-            };
-            other.set_weights(member, &weights)?;
-        }
-        act(&mut other)
-    }
-
-    /// Compares back-propagation with finite differences in `f64` in the first step, on up to `each` elements of every tensor. (Of clipping and l2
-    /// decay, which change gradients, it knows nothing, and mixed precision, whose roundings have no slope, is left out.)
-    pub fn gradcheck(&self, train: &Dataset, each: usize) -> Result<Vec<TensorCheck>> {
-        let trainer = Trainer { clip: Clip::None, precision: Precision::Full, ..self.trainer.clone() };
-        let training = Training::new(trainer, self.device.clone());
-        let mut first = training.first_step(train)?;
-        gradcheck(&first.compiled, &mut *first.executor, first.program, &first.table, each)
-    }
-
-    /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`]. Formulas of the user's own are
-    /// checked before, as they are before a training.
-    pub fn first_step(&self, train: &Dataset) -> Result<FirstStep> {
-        self.check_formulas()?;
-        let trainer = &self.trainer;
-        let sizes = trainer.sizes(train.len());
-        let (mut session, program) = self.open_to_train(train, train.len(), &sizes, false)?;
-        let orders = trainer.orders(train, 0);
-        let beats = beats(&sizes[..1], 1, &orders, session.row_weights());
-        session.set_orders(&orders, &beats)?;
-        let (program, _) = session.ready(program, &beats)?;
-        let beat = &beats[0];
-        let at = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
-        let [c1, c2] = trainer.optimizer.corrections(1);
-        let rate = |(member, &total): (&Member, &f32)| [trainer.schedule_of(member).rate(at) as f32, c1 as f32, c2 as f32, total];
-        let rates: Vec<_> = trainer.members.iter().zip(&beat.totals).map(rate).collect();
-        let mut table = Step::table(trainer.members.len());
-        Step::push(&mut table, &Row { rows: beat.rows, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &rates });
-        let (executor, compiled) = session.into_parts();
-        Ok(FirstStep { compiled, executor, program, table })
-    }
-}
-
-/// Runs an epoch's steps, with a look at the flow of gradients after some of them.
-fn run_epoch(
-    session: &mut Session,
-    program: ProgramId,
-    beats: &[Beat],
-    first: usize,
-    looked_at: &[usize],
-    mut rates: impl FnMut(&Beat) -> Vec<[f32; 3]>,
-    mut progress: impl FnMut(usize),
-) -> Result<()> {
-    let mut done = 0;
-    for (look, &at) in looked_at.iter().enumerate() {
-        session.run(program, &beats[done..at], done, first + done, &mut rates, &mut progress)?;
-        session.before_look()?;
-        session.run(program, &beats[at..=at], at, first + at, &mut rates, &mut progress)?;
-        session.look(&beats[at], look)?;
-        done = at + 1;
-    }
-    session.run(program, &beats[done..], done, first + done, rates, progress)
 }
 
 /// A session that was opened to train has one.

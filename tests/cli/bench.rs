@@ -68,6 +68,14 @@ impl Bench {
         Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// Starts `gradus` with these words, parted by spaces, and leaves it running.
+    #[cfg(unix)]
+    pub(super) fn start(&self, arguments: &str) -> std::process::Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gradus"));
+        command.args(arguments.split_whitespace()).current_dir(self.0.path()).env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Runs `gradus`, which must succeed.
     pub(super) fn good(&self, arguments: &str) -> Said {
         let said = self.run(arguments);

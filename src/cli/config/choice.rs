@@ -47,7 +47,7 @@ impl<T: 'static> Choices<T> {
 
     /// Reads a section of the file; the section comes back with the keys of its type, for those that all types have.
     pub(super) fn section<'a>(&'static self, document: &'a Document, name: &str) -> Result<(T, Section<'a>)> {
-        self.read(Section::open(document, name, self.keys(), &[])?)
+        self.read(Section::open(document, name, self.keys())?)
     }
 
     /// The types that need no keys, by their names alone.

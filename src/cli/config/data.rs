@@ -78,7 +78,7 @@ impl Data {
 
     /// Reads the section; `seed` is what the rows are shared out by.
     pub(super) fn read(document: &Document, seed: u64) -> Result<Self> {
-        let section = Section::open(document, "data", KEYS.iter().collect(), &[])?;
+        let section = Section::open(document, "data", KEYS.iter().collect())?;
         let source = match (section.given("name"), section.given("path")) {
             (true, true) => {
                 let message = "[data] has both `name` and `path`, and one must go: take it out, or undo it with --set data.name=default";

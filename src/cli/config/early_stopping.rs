@@ -34,7 +34,7 @@ pub(super) fn read(document: &Document, data: &Data) -> Result<(Option<EarlyStop
     if document.root.get("early_stopping").is_none() {
         return Ok((None, None));
     }
-    let section = Section::open(document, "early_stopping", KEYS.iter().collect(), &[])?;
+    let section = Section::open(document, "early_stopping", KEYS.iter().collect())?;
     let stopping = EarlyStopping {
         monitor: monitor(&section, "monitor", data)?,
         mode: section.word("mode", MODES, &[])?,

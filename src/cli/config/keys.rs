@@ -1,6 +1,5 @@
 //! What a key of the config is, and the list of all sections: what the reader, its suggestions and the tests go by.
 
-use super::document::{Origin, Value};
 use super::{activation, data, device, early_stopping, init, loss, model, optimizer, schedule, train, write};
 use crate::hyper::{Hyper, Range};
 use std::borrow::Cow;
@@ -68,27 +67,6 @@ fn example(range: Range) -> &'static str {
         Range::Any | Range::Positive | Range::NotNegative => "1.0",
         Range::Share | Range::Inside | Range::Factor => "0.5",
         Range::Count => "10",
-    }
-}
-
-/// A key that this version does not have yet, and the one value of it that says what this version does anyway.
-#[derive(Debug)]
-pub(super) struct Later {
-    pub(super) name: &'static str,
-    pub(super) only: Option<&'static str>,
-}
-
-impl Later {
-    /// Accepts the one value that this version has.
-    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
-        let name = self.name;
-        match self.only {
-            None => Err(format!("`{name}` is not in this version: leave it out")),
-            Some(only) if Value::parse(only, Origin::Default).is_ok_and(|only| only.kind == value.kind) => Ok(()),
-            Some(only) => {
-                Err(format!("{name} can only be {only} in this version (got {}): leave it out, or write `{name} = {only}`", value.shown()))
-            }
-        }
     }
 }
 

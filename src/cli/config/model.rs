@@ -106,7 +106,7 @@ fn dense(section: &Section<'_>) -> Result<Vec<Layer>> {
 fn own_init(section: &Section<'_>) -> Result<Init> {
     match section.given("init") {
         true => INITS.value(section, "init"),
-        false => INITS.value(&Section::open(section.document, "model", KEYS.iter().collect(), &[])?, "init"),
+        false => INITS.value(&Section::open(section.document, "model", KEYS.iter().collect())?, "init"),
     }
 }
 
@@ -128,7 +128,7 @@ impl Model {
     }
 
     pub(super) fn read(document: &Document) -> Result<Self> {
-        let section = Section::open(document, "model", KEYS.iter().collect(), &[])?;
+        let section = Section::open(document, "model", KEYS.iter().collect())?;
         let init = INITS.value(&section, "init")?;
         let short = ["activation", "batch_norm", "dropout"];
         let form = match (section.given("hidden"), section.given("layers")) {

@@ -1,7 +1,7 @@
 //! One table of the config, read key by key: what is missing takes its default, what is wrong says where and what to do.
 
 use super::document::{Document, Kind, Origin, Table, Value};
-use super::keys::{Fallback, Key, Later};
+use super::keys::{Fallback, Key};
 use super::size;
 use super::suggest::did_you_mean;
 use crate::error::{Error, Result};
@@ -30,9 +30,8 @@ impl<'a> Section<'a> {
         Section { document, table, origin, title: String::new(), path: Some(String::new()), keys: keys.iter().collect() }
     }
 
-    /// A section of the file, empty when the file does not have it. Every key in it must be one of `keys`, or one of
-    /// `later` with the one value that this version has.
-    pub(super) fn open(document: &'a Document, name: &str, keys: Vec<&'static Key>, later: &[Later]) -> Result<Self> {
+    /// A section of the file, empty when the file does not have it. Every key in it must be one of `keys`.
+    pub(super) fn open(document: &'a Document, name: &str, keys: Vec<&'static Key>) -> Result<Self> {
         let (table, origin) = match document.root.get(name) {
             None => (Cow::Owned(Table::default()), Origin::File(0)),
             Some(Value { kind: Kind::Table(table), origin }) => (Cow::Borrowed(table), *origin),
@@ -42,7 +41,7 @@ impl<'a> Section<'a> {
             }
         };
         let section = Section { document, table, origin, title: format!("[{name}]"), path: Some(format!("{name}.")), keys };
-        section.known(later)?;
+        section.known()?;
         Ok(section)
     }
 
@@ -54,7 +53,7 @@ impl<'a> Section<'a> {
         };
         let path = self.path.as_ref().map(|path| format!("{path}{name}."));
         let section = Section { document: self.document, table, origin, title, path, keys };
-        section.known(&[])?;
+        section.known()?;
         Ok(section)
     }
 
@@ -65,24 +64,19 @@ impl<'a> Section<'a> {
             None => format!("[[{}.{name}]]", self.title.trim_matches(['[', ']'])),
         };
         let section = Section { document: self.document, table: Cow::Borrowed(table), origin, title, path: None, keys };
-        section.known(&[])?;
+        section.known()?;
         Ok(section)
     }
 
-    fn known(&self, later: &[Later]) -> Result<()> {
+    fn known(&self) -> Result<()> {
         for entry in &self.table.0 {
             let name = entry.name.as_str();
             if self.keys.iter().any(|key| key.name == name) {
                 continue;
             }
-            if let Some(later) = later.iter().find(|later| later.name == name) {
-                later.check(&entry.value).map_err(|message| self.document.error(entry.value.origin, message))?;
-                continue;
-            }
             let mut names: Vec<&str> = self.keys.iter().map(|key| key.name).collect();
             names.dedup();
-            let all = names.iter().copied().chain(later.iter().map(|later| later.name));
-            let mut message = format!("unknown key `{name}` in {}{}", self.title, did_you_mean(name, ["`", "`"], all));
+            let mut message = format!("unknown key `{name}` in {}{}", self.title, did_you_mean(name, ["`", "`"], names.iter().copied()));
             if !message.ends_with('?')
                 && let Some(section) = super::keys::section_with(name)
             {

@@ -17,7 +17,7 @@ pub(super) static CLIP_KEYS: [Key; 2] = [
 ];
 
 pub(super) fn clip(document: &Document) -> Result<Clip> {
-    let section = Section::open(document, "clip", CLIP_KEYS.iter().collect(), &[])?;
+    let section = Section::open(document, "clip", CLIP_KEYS.iter().collect())?;
     let bound = |key| section.optional_number(key, Range::Positive);
     Ok(Clip::new(bound("value")?, bound("norm")?))
 }
@@ -70,7 +70,7 @@ pub(super) static TRAIN_KEYS: [Key; 9] = [
 
 impl Train {
     pub(super) fn read(document: &Document) -> Result<Self> {
-        let section = Section::open(document, "train", TRAIN_KEYS.iter().collect(), &[])?;
+        let section = Section::open(document, "train", TRAIN_KEYS.iter().collect())?;
         Ok(Train {
             epochs: section.count("epochs", 1..=u32::MAX.into())? as usize,
             batch: section.count("batch", 1..=u32::MAX.into())? as usize,

@@ -9,6 +9,7 @@ mod worth;
 use super::assemble::{self, Prepared};
 use super::run::{self, Run};
 use super::say;
+use crate::checkpoint::write_whole;
 use crate::error::{Error, Result};
 use crate::exec::OpenDevice;
 use crate::train::Training;
@@ -31,7 +32,7 @@ pub struct Report {
 }
 
 /// The file in the run folder.
-const REPORT: &str = "report.html";
+pub(super) const REPORT: &str = "report.html";
 
 pub(super) fn report(args: &Report) -> Result<ExitCode> {
     let run = run::open(&args.run)?;
@@ -80,7 +81,7 @@ pub(super) fn write(folder: &Path, run: &Run, data: Option<&Prepared>, training:
     );
     let html = page::page(&format!("Training of {}", text(&run.manifest["name"])), &subtitle, &sections);
     let path = folder.join(REPORT);
-    std::fs::write(&path, html).map_err(|e| Error::io(&path, e))?;
+    write_whole(&path, html.as_bytes())?;
     Ok(path)
 }
 

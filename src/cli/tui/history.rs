@@ -22,7 +22,7 @@ pub struct History {
     pub(super) samples_per_second: f64,
     /// What there was to say, the newest last.
     pub(super) messages: Vec<String>,
-    /// Someone wants it to stop after the epoch.
+    /// Someone wants it to stop after the step.
     pub(super) stopping: bool,
     /// The keys are explained.
     pub(super) help: bool,

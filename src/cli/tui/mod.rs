@@ -8,6 +8,7 @@ mod view;
 pub use history::History;
 pub use view::draw;
 
+use super::interrupt::Interrupt;
 use crate::error::{Error, Result};
 use crate::train::Event;
 use ratatui::Terminal;
@@ -56,21 +57,19 @@ pub(super) fn is_possible() -> bool {
 }
 
 impl Tui {
-    /// Takes the terminal. `give_up` is done before a key ends the program at once.
-    pub(super) fn start(history: History, give_up: impl Fn() + Send + 'static) -> Result<Self> {
-        let shared = Arc::new(Shared { history: Mutex::new(history), ..Shared::default() });
+    /// Takes the terminal, and gives it back before the program is ended at once.
+    pub(super) fn start(history: History, interrupt: &Interrupt) -> Result<Self> {
+        let shared = Arc::new(Shared { history: Mutex::new(history), stop: interrupt.flag(), ..Shared::default() });
         let failed = |e: io::Error| Error::io("the terminal", e);
         enable_raw_mode().map_err(failed)?;
         let mut tui = Tui { shared: Arc::clone(&shared), thread: None };
         execute!(io::stderr(), EnterAlternateScreen).map_err(failed)?;
         let mut terminal = Terminal::new(CrosstermBackend::new(io::stderr())).map_err(failed)?;
-        tui.thread = Some(std::thread::spawn(move || watch(&mut terminal, &shared, give_up)));
+        interrupt.hush();
+        interrupt.before_end(give_back);
+        let interrupt = interrupt.clone();
+        tui.thread = Some(std::thread::spawn(move || watch(&mut terminal, &shared, &interrupt)));
         Ok(tui)
-    }
-
-    /// What ends the training when someone wants that.
-    pub(super) fn interrupt(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.shared.stop)
     }
 
     /// Shows an event. At the end of an epoch it saves the weights in the folder, if someone wants that.
@@ -110,7 +109,7 @@ fn give_back() {
 }
 
 /// Draws and listens until the training is over.
-fn watch(terminal: &mut Terminal<CrosstermBackend<Stderr>>, shared: &Shared, give_up: impl Fn()) -> io::Result<()> {
+fn watch(terminal: &mut Terminal<CrosstermBackend<Stderr>>, shared: &Shared, interrupt: &Interrupt) -> io::Result<()> {
     let began = Instant::now();
     while !shared.over.load(Ordering::Relaxed) {
         let history = shared.history().clone();
@@ -119,9 +118,7 @@ fn watch(terminal: &mut Terminal<CrosstermBackend<Stderr>>, shared: &Shared, giv
             && let Input::Key(key) = event::read()?
             && pressed(key, shared) == Wish::Now
         {
-            give_up();
-            give_back();
-            std::process::exit(130);
+            interrupt.end();
         }
     }
     Ok(())

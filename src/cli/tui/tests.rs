@@ -117,7 +117,7 @@ fn keys_stop_once_and_end_twice_and_save() {
         let shared = Shared { history: Mutex::new(made_up()), ..Shared::default() };
         let press = || pressed(KeyEvent::new(code, modifiers), &shared);
         assert_eq!((press(), shared.stop.load(Ordering::Relaxed)), (Wish::None, true), "{code}");
-        assert!(screen(&shared.history(), (80, 24)).join("\n").contains("stopping after this epoch"));
+        assert!(screen(&shared.history(), (80, 24)).join("\n").contains("stopping after this step"));
         assert_eq!(press(), Wish::Now, "{code}");
     }
     let shared = Shared { history: Mutex::new(made_up()), ..Shared::default() };

@@ -35,7 +35,7 @@ pub fn draw(frame: &mut Frame<'_>, history: &History, seconds: f64) {
     }
     let newest = history.messages.last().map_or("", String::as_str);
     frame.render_widget(Paragraph::new(newest.fg(Color::Yellow)).wrap(Wrap { trim: true }), messages);
-    let hint = if history.stopping { "stopping after this epoch; again: at once" } else { "q stop and keep   s save weights   ? help" };
+    let hint = if history.stopping { "stopping after this step; again: at once" } else { "q stop and keep   s save weights   ? help" };
     frame.render_widget(Paragraph::new(hint.dim()), keys);
     if history.help {
         help(frame, area);
@@ -159,9 +159,9 @@ fn short(value: f64) -> String {
 }
 
 const KEYS: [&str; 7] = [
-    "q, Esc, Ctrl-C   stop after this epoch and keep",
-    "                 what is there; again: stop at",
-    "                 once and keep nothing",
+    "q, Esc, Ctrl-C   stop after this step and keep",
+    "                 what is there; again: at once,",
+    "                 from the last checkpoint",
     "s                save the weights after this epoch",
     "                 into the run folder",
     "?                this help, and away again",

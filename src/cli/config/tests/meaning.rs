@@ -9,7 +9,7 @@ use crate::model::{Dist, Fan, Init, Layer, Scheme};
 use crate::optim::Decays;
 use crate::precision::Precision;
 use crate::schedule::Position;
-use crate::train::{ClassWeights, Looks, Mode, Monitor, OnNonFinite, Remainder};
+use crate::train::{ClassWeights, Every, Looks, Mode, Monitor, OnNonFinite, Remainder};
 use std::path::PathBuf;
 
 fn named(optimizer: &str) -> Optimizer {
@@ -179,8 +179,19 @@ fn classes_and_rows_have_weights() {
 #[test]
 fn values_that_say_what_this_version_does_anyway_are_accepted() {
     let text = "[data]\nname = \"digits\"\nmissing = \"error\"\nclass_weights = \"none\"\n[model]\nhidden = [8]\n\
-                [train]\naccumulate = 1\non_nonfinite = \"error\"\n[output]\ncheckpoint_every = 0\ntensorboard = false\n";
+                [train]\naccumulate = 1\non_nonfinite = \"error\"\n[output]\ncheckpoint_every = 1\ntensorboard = false\n";
     assert_eq!(config(text).unwrap(), config(LEAST).unwrap());
+}
+
+#[test]
+fn checkpoints_are_counted_in_epochs_or_in_steps() {
+    let every = |value: &str| super::config_with(LEAST, &[&format!("output.checkpoint_every={value}")]).unwrap().output.checkpoint_every;
+    assert_eq!(config(LEAST).unwrap().output.checkpoint_every, Some(Every::Epochs(1)));
+    assert_eq!(
+        [every("0"), every("5"), every("100 steps"), every("1 step")],
+        [None, Some(Every::Epochs(5)), Some(Every::Steps(100)), Some(Every::Steps(1))]
+    );
+    assert_eq!(config(LEAST).unwrap().output.keep, 3);
 }
 
 #[test]

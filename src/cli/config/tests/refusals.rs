@@ -13,10 +13,13 @@ fn unknown_keys_and_sections_are_refused_with_what_was_meant() {
             "[train]\n  lr = 0.1\n",
             "a.toml:6:3: unknown key `lr` in [train]; it belongs in [optimizer] (keys: epochs, batch, shuffle, remainder, accumulate, on_nonfinite, precision, diagnose, max_seconds)",
         ),
-        ("[output]\nfolder = \"x\"\n", "a.toml:6:1: unknown key `folder` in [output] (keys: dir, tensorboard, report)"),
+        (
+            "[output]\nfolder = \"x\"\n",
+            "a.toml:6:1: unknown key `folder` in [output] (keys: dir, checkpoint_every, keep, tensorboard, report)",
+        ),
         (
             "[output]\ntensorbord = true\n",
-            "a.toml:6:1: unknown key `tensorbord` in [output]; did you mean `tensorboard`? (keys: dir, tensorboard, report)",
+            "a.toml:6:1: unknown key `tensorbord` in [output]; did you mean `tensorboard`? (keys: dir, checkpoint_every, keep, tensorboard, report)",
         ),
         (
             "[optimiser]\nlr = 1\n",
@@ -235,9 +238,15 @@ fn what_comes_in_a_later_version_is_refused_by_name() {
             "a.toml:3:11: `missing` does not apply to the built-in data set digits (it is for files of columns): take it out",
         ),
         (
-            "[output]\ncheckpoint_every = 1\n",
-            "a.toml:6:20: checkpoint_every can only be 0 in this version (got 1): leave it out, or write `checkpoint_every = 0`",
+            "[output]\ncheckpoint_every = \"1 hour\"\n",
+            "a.toml:6:20: checkpoint_every must be a whole number of epochs, or a text like \"100 steps\" (got the string \"1 hour\"): […]",
         ),
+        (
+            "[output]\ncheckpoint_every = \"0 steps\"\n",
+            "a.toml:6:20: checkpoint_every must be a whole number of epochs, or a text like \"100 steps\" (got the string \"0 steps\"): […]",
+        ),
+        ("[output]\ncheckpoint_every = -1\n", "a.toml:6:20: checkpoint_every must be at least 0 (got -1): […]"),
+        ("[output]\nkeep = 0\n", "a.toml:6:8: keep must be at least 1 (got 0): […]"),
     ]);
 }
 

@@ -84,7 +84,12 @@ fn random(rng: &mut Rng) -> String {
         "[early_stopping]\ndivergence = 12\ncheck_finite = false\nstop_at = { metric = \"train_loss\", value = 0.05 }",
     ]);
     pick(&["", "[device]\nuse = \"NVIDIA \\\"GeForce\\\"\"", "[device]\nmemory = \"1.5 GiB\"", "[device]\nuse = \"cpu\"\nmemory = 1001"]);
-    pick(&["", "[output]\ndir = \"runs/x\"", "[output]\ntensorboard = true\nreport = false"]);
+    pick(&[
+        "",
+        "[output]\ndir = \"runs/x\"",
+        "[output]\ntensorboard = true\nreport = false",
+        "[output]\ncheckpoint_every = \"7 steps\"\nkeep = 1",
+    ]);
     text
 }
 
@@ -177,6 +182,8 @@ check_finite = true
 use = "auto"
 
 [output]
+checkpoint_every = 1
+keep = 3
 tensorboard = false
 report = true
 "#;

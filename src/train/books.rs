@@ -1,0 +1,322 @@
+//! The trainer's books in a checkpoint: where it is, what each epoch brought, what its schedules and its patience remember.
+
+use super::early_stop::{Reason, Watch};
+use super::ledger::Ledger;
+use super::report::EpochRecord;
+use crate::checkpoint::{Checkpoint, Numbers, Tensor};
+use crate::error::{Error, Result};
+use crate::flow::{Flow, LayerFlow};
+use crate::metrics::{self, Confusion, Scores};
+use crate::schedule::{Plateau, PlateauState};
+use serde::{Deserialize, Serialize};
+
+/// Where a training is, between two updates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct At {
+    /// The epoch, from 0.
+    pub(super) epoch: usize,
+    /// Steps of it that are done.
+    pub(super) step: usize,
+    /// Looks at the flow of gradients among them.
+    pub(super) looks: usize,
+}
+
+/// What changes from epoch to epoch, beside the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Course {
+    /// What each member's rates are multiplied by, after rollbacks.
+    pub(super) factors: Vec<f64>,
+    /// What each member's plateau remembers.
+    pub(super) plateaus: Vec<Option<PlateauState>>,
+    /// How often an epoch began anew.
+    pub(super) rollbacks: usize,
+}
+
+impl Course {
+    /// Of a training as it is.
+    pub(super) fn new(factors: &[f64], plateaus: &[Option<Plateau>], rollbacks: usize) -> Self {
+        let plateaus = plateaus.iter().map(|plateau| plateau.as_ref().map(|plateau| plateau.state)).collect();
+        Course { factors: factors.to_vec(), plateaus, rollbacks }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Books {
+    at: At,
+    rollbacks: usize,
+    factors: Vec<f64>,
+    plateaus: Vec<Option<PlateauBook>>,
+    /// Rows that were trained on, the seconds that it took, and those since training began.
+    rows: usize,
+    seconds: f64,
+    elapsed: f64,
+    members: Vec<MemberBook>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlateauBook {
+    factor: f64,
+    best: Option<f64>,
+    bad: usize,
+    cooldown: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MemberBook {
+    best: Option<(f64, usize)>,
+    wait: usize,
+    stopped: Option<String>,
+    epochs: Vec<EpochBook>,
+    flow: Vec<FlowBook>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EpochBook {
+    epoch: usize,
+    steps: usize,
+    lr: f64,
+    train_loss: Exact,
+    grad_norm: Exact,
+    skipped: usize,
+    loss_scale: Option<f64>,
+    valid: Option<ScoresBook>,
+    seconds: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ScoresBook {
+    loss: Exact,
+    metrics: Vec<(String, Exact)>,
+    /// Of the last epoch only: of a thousand classes it is a million numbers.
+    confusion: Option<(usize, Vec<u64>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FlowBook {
+    epoch: usize,
+    step: usize,
+    share: Exact,
+    layers: Vec<(String, String, [Exact; 7])>,
+}
+
+/// A number that JSON has no word for is its bits, in words: `"NaN"`, `"inf"`, `"-inf"`.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Exact {
+    Number(f64),
+    Word(Unusual),
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Unusual {
+    NaN,
+    #[serde(rename = "inf")]
+    Infinity,
+    #[serde(rename = "-inf")]
+    MinusInfinity,
+}
+
+impl From<f64> for Exact {
+    fn from(value: f64) -> Self {
+        match value {
+            _ if value.is_nan() => Exact::Word(Unusual::NaN),
+            f64::INFINITY => Exact::Word(Unusual::Infinity),
+            f64::NEG_INFINITY => Exact::Word(Unusual::MinusInfinity),
+            _ => Exact::Number(value),
+        }
+    }
+}
+
+impl From<Exact> for f64 {
+    fn from(value: Exact) -> f64 {
+        match value {
+            Exact::Number(value) => value,
+            Exact::Word(Unusual::NaN) => f64::NAN,
+            Exact::Word(Unusual::Infinity) => f64::INFINITY,
+            Exact::Word(Unusual::MinusInfinity) => f64::NEG_INFINITY,
+        }
+    }
+}
+
+/// The books as a checkpoint holds them: a text, and the losses of all steps.
+pub(super) fn write(at: At, course: &Course, ledger: &Ledger<'_>) -> Result<(String, Vec<Tensor>)> {
+    let member = |(n, watch): (usize, &Watch)| {
+        let epochs = &ledger.histories[n];
+        MemberBook {
+            best: watch.best,
+            wait: watch.wait,
+            stopped: ledger.stopped[n].map(|reason| reason.name().to_string()),
+            epochs: epochs.iter().map(|record| epoch_book(record, record.epoch == epochs.len())).collect(),
+            flow: ledger.flows[n].iter().map(flow_book).collect(),
+        }
+    };
+    let plateau = |state: &PlateauState| {
+        let &PlateauState { factor, best, bad, cooldown } = state;
+        PlateauBook { factor, best, bad, cooldown }
+    };
+    let books = Books {
+        at,
+        rollbacks: course.rollbacks,
+        factors: course.factors.clone(),
+        plateaus: course.plateaus.iter().map(|state| state.as_ref().map(plateau)).collect(),
+        rows: ledger.rows,
+        seconds: ledger.seconds,
+        elapsed: ledger.elapsed().as_secs_f64(),
+        members: ledger.watches.iter().enumerate().map(member).collect(),
+    };
+    let text = serde_json::to_string(&books).map_err(|e| Error::input(format!("the checkpoint cannot be written: {e}")))?;
+    let losses = ledger.step_losses.iter().enumerate().map(|(member, losses)| Tensor {
+        name: step_losses(member),
+        shape: vec![losses.len()],
+        numbers: Numbers::F32(losses.clone()),
+    });
+    Ok((text, losses.collect()))
+}
+
+/// Takes the books of a checkpoint over: where the training is, and how it went so far.
+pub(super) fn read(checkpoint: &Checkpoint, ledger: &mut Ledger<'_>) -> Result<(At, Course)> {
+    let wrong = |what: String| Error::input(format!("the checkpoint's books are damaged: {what}"));
+    let books: Books = serde_json::from_str(&checkpoint.state).map_err(|e| wrong(e.to_string()))?;
+    let members = ledger.watches.len();
+    if [books.members.len(), books.factors.len(), books.plateaus.len()] != [members; 3] {
+        return Err(Error::input(format!("the checkpoint has {} members, the training {members}", books.members.len())));
+    }
+    for (n, book) in books.members.into_iter().enumerate() {
+        let Some(Numbers::F32(losses)) = checkpoint.tensor(&step_losses(n)).map(|tensor| &tensor.numbers) else {
+            return Err(wrong(format!("there are no losses of member {n}")));
+        };
+        ledger.step_losses[n] = losses.clone();
+        ledger.watches[n] = Watch { best: book.best, wait: book.wait };
+        ledger.stopped[n] = match book.stopped {
+            Some(name) => Some(Reason::named(&name).ok_or_else(|| wrong(format!("a member stopped because of `{name}`")))?),
+            None => None,
+        };
+        ledger.histories[n] = book.epochs.into_iter().map(epoch_record).collect::<Option<_>>().ok_or_else(|| wrong("a metric".into()))?;
+        ledger.flows[n] = book.flow.into_iter().map(flow_of).collect();
+    }
+    ledger.resume(books.rows, books.seconds, books.elapsed);
+    let state = |PlateauBook { factor, best, bad, cooldown }| PlateauState { factor, best, bad, cooldown };
+    let plateaus = books.plateaus.into_iter().map(|book| book.map(state)).collect();
+    Ok((books.at, Course { factors: books.factors, plateaus, rollbacks: books.rollbacks }))
+}
+
+/// Where the training of a checkpoint is: the epoch, from 1, and how many of its steps are done. `None` where its books can not be read.
+pub fn place(checkpoint: &Checkpoint) -> Option<(usize, usize)> {
+    #[derive(Deserialize)]
+    struct Place {
+        at: At,
+    }
+    serde_json::from_str::<Place>(&checkpoint.state).ok().map(|Place { at }| (at.epoch + 1, at.step))
+}
+
+fn step_losses(member: usize) -> String {
+    format!("losses of steps.{member}")
+}
+
+fn epoch_book(record: &EpochRecord, last: bool) -> EpochBook {
+    let scores = |scores: &Scores| ScoresBook {
+        loss: scores.loss.into(),
+        metrics: scores.metrics.iter().map(|&(name, value)| (name.to_string(), value.into())).collect(),
+        confusion: scores.confusion.as_ref().filter(|_| last).map(|counts| (counts.classes(), counts.counts().to_vec())),
+    };
+    EpochBook {
+        epoch: record.epoch,
+        steps: record.steps,
+        lr: record.lr,
+        train_loss: record.train_loss.into(),
+        grad_norm: record.grad_norm.into(),
+        skipped: record.skipped,
+        loss_scale: record.loss_scale,
+        valid: record.valid.as_ref().map(scores),
+        seconds: record.seconds,
+    }
+}
+
+/// `None` where there is a metric that this version does not know, or counts that are no square.
+fn epoch_record(book: EpochBook) -> Option<EpochRecord> {
+    let scores = |book: ScoresBook| {
+        let known = |(name, value): (String, Exact)| Some((metrics::named(&name)?.name, value.into()));
+        let square = |(classes, counts): (usize, Vec<u64>)| {
+            (classes.checked_mul(classes) == Some(counts.len())).then(|| Confusion::new(classes, counts))
+        };
+        Some(Scores {
+            loss: book.loss.into(),
+            metrics: book.metrics.into_iter().map(known).collect::<Option<_>>()?,
+            confusion: match book.confusion {
+                Some(counts) => Some(square(counts)?),
+                None => None,
+            },
+        })
+    };
+    Some(EpochRecord {
+        epoch: book.epoch,
+        steps: book.steps,
+        lr: book.lr,
+        train_loss: book.train_loss.into(),
+        grad_norm: book.grad_norm.into(),
+        skipped: book.skipped,
+        loss_scale: book.loss_scale,
+        valid: match book.valid {
+            Some(valid) => Some(scores(valid)?),
+            None => None,
+        },
+        seconds: book.seconds,
+    })
+}
+
+fn flow_book(flow: &Flow) -> FlowBook {
+    let layer = |layer: &LayerFlow| {
+        let LayerFlow { label, activation, gradient, error, moved, mean, deviation, dead, saturated } = layer;
+        let numbers = [gradient, error, moved, mean, deviation, dead, saturated].map(|&number| number.into());
+        (label.clone(), activation.clone(), numbers)
+    };
+    FlowBook { epoch: flow.epoch, step: flow.step, share: flow.share.into(), layers: flow.layers.iter().map(layer).collect() }
+}
+
+fn flow_of(book: FlowBook) -> Flow {
+    let layer = |(label, activation, numbers): (String, String, [Exact; 7])| {
+        let [gradient, error, moved, mean, deviation, dead, saturated] = numbers.map(f64::from);
+        LayerFlow { label, activation, gradient, error, moved, mean, deviation, dead, saturated }
+    };
+    Flow { epoch: book.epoch, step: book.step, share: book.share.into(), layers: book.layers.into_iter().map(layer).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back_to_the_bit_also_those_that_json_has_no_word_for() {
+        for value in [0.1 + 0.2, -0.0, 5e-324, f64::MAX, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0, 123_456_789.123_456_79] {
+            let text = serde_json::to_string(&Exact::from(value)).unwrap();
+            let back = f64::from(serde_json::from_str::<Exact>(&text).unwrap());
+            assert_eq!((back.is_nan(), back.to_bits()), (value.is_nan(), value.to_bits()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_and_the_counts_of_the_last_one_with_it() {
+        let record = EpochRecord {
+            epoch: 3,
+            steps: 12,
+            lr: 0.1,
+            train_loss: f64::NAN,
+            grad_norm: f64::INFINITY,
+            skipped: 2,
+            loss_scale: Some(65536.0),
+            valid: Some(Scores { loss: 0.5, metrics: vec![("accuracy", 0.25)], confusion: Some(Confusion::new(2, vec![1, 2, 3, 4])) }),
+            seconds: 1.5,
+        };
+        let through = |last| {
+            let text = serde_json::to_string(&epoch_book(&record, last)).unwrap();
+            epoch_record(serde_json::from_str(&text).unwrap()).unwrap()
+        };
+        let back = through(true);
+        assert!(back.train_loss.is_nan() && back.grad_norm == f64::INFINITY);
+        assert_eq!((back.epoch, back.steps, back.lr, back.skipped, back.loss_scale), (3, 12, 0.1, 2, Some(65536.0)));
+        assert_eq!(back.valid, record.valid);
+        assert_eq!(through(false).valid.unwrap().confusion, None);
+        let unknown = EpochRecord { valid: Some(Scores { loss: 0.5, metrics: vec![("charm", 0.25)], confusion: None }), ..record };
+        assert!(epoch_record(epoch_book(&unknown, true)).is_none());
+    }
+}
