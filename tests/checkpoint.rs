@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod devices;
+
+use devices::devices;
 use gradus::checkpoint::{Checkpoint, Folder};
 use gradus::exec::OpenDevice;
 use gradus::optim::Optimizer;
@@ -10,17 +13,6 @@ use gradus::{Adam, Clip, Dataset, Device, Loss, Model, Momentum, Precision, Sche
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The CPU path and all adapters. That there is none is a failure only where one is required.
-fn devices() -> Vec<OpenDevice> {
-    #[cfg(feature = "gpu")]
-    let adapters = gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect::<Vec<_>>();
-    #[cfg(not(feature = "gpu"))]
-    let adapters = Vec::new();
-    let required = cfg!(feature = "gpu") && std::env::var_os("GRADUS_REQUIRE_GPU").is_some();
-    assert!(!adapters.is_empty() || !required, "no adapter found, and one is required");
-    std::iter::once(Device::Cpu.open().unwrap()).chain(adapters).collect()
-}
 
 fn data() -> (Dataset, Dataset) {
     Dataset::digits().view((0..150).collect()).split(0.8)

@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
 
+mod devices;
+
+use devices::devices;
 use gradus::data::{Features, Table, Targets};
 use gradus::exec::OpenDevice;
 use gradus::flow::Trouble;
@@ -17,17 +20,6 @@ use std::time::Duration;
 
 fn cpu() -> OpenDevice {
     Device::Cpu.open().unwrap()
-}
-
-/// The CPU path and all adapters. No adapter is a failure only where one is required.
-fn devices() -> Vec<OpenDevice> {
-    #[cfg(feature = "gpu")]
-    let found: Vec<_> = gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect();
-    #[cfg(not(feature = "gpu"))]
-    let found: Vec<OpenDevice> = Vec::new();
-    #[cfg(feature = "gpu")]
-    assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
-    std::iter::once(cpu()).chain(found).collect()
 }
 
 fn nothing(data: &Dataset) -> Dataset {

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod devices;
+
+use devices::devices;
 use gradus::data::{Features, Table, Targets};
 use gradus::exec::cpu::Cpu;
 use gradus::exec::{Executor, OpenDevice};
@@ -21,17 +24,6 @@ fn golden() -> Value {
 
 fn list(value: &Value) -> Vec<f32> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
-}
-
-/// The CPU path and all adapters. No adapter is a failure only where one is required.
-fn devices() -> Vec<OpenDevice> {
-    #[cfg(feature = "gpu")]
-    let found: Vec<_> = gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect();
-    #[cfg(not(feature = "gpu"))]
-    let found: Vec<OpenDevice> = Vec::new();
-    #[cfg(feature = "gpu")]
-    assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
-    std::iter::once(Device::Cpu.open().unwrap()).chain(found).collect()
 }
 
 /// What a model scores that hands its features on as they are: a dense layer whose weight is the unit matrix.

@@ -2,22 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod devices;
+
+use devices::devices;
 use gradus::data::{Features, Table, Targets};
 use gradus::exec::OpenDevice;
 use gradus::train::{Member, Report, Stop};
 use gradus::{Dataset, Device, Loss, Model, Precision, Sgd, Trainer};
 
-/// The CPU path, and all adapters that have f16. No adapter at all is a failure only where one is required.
-fn devices() -> Vec<OpenDevice> {
-    let mut all = vec![Device::Cpu.open().unwrap()];
-    #[cfg(feature = "gpu")]
-    {
-        let found = gradus::exec::gpu::adapters();
-        assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
-        all.extend(found.into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()));
-        all.retain(|device| device.check_precision(Precision::Mixed).is_ok());
-    }
-    all
+/// Those devices that can train in mixed precision.
+fn able() -> Vec<OpenDevice> {
+    devices().into_iter().filter(|device| device.check_precision(Precision::Mixed).is_ok()).collect()
 }
 
 fn fit(trainer: Trainer, device: &OpenDevice, data: &Dataset, epochs: usize) -> Report {
@@ -37,7 +32,7 @@ fn line() -> Trainer {
 #[test]
 fn digits_are_learned_as_well_as_in_full_precision() {
     let (train, valid) = Dataset::digits().split(0.8);
-    for device in devices() {
+    for device in able() {
         let accuracy = |precision| {
             let trainer = Trainer::new(Model::input(64).dense(32).relu().dense(10), Loss::cross_entropy()).precision(precision).seed(3);
             let mut training = trainer.build_on(device.clone()).unwrap();
@@ -54,7 +49,7 @@ fn a_gradient_that_vanishes_in_f16_survives_by_the_scale() {
     // p = 0 and t = 1e-8: δ = 2·(0 − 1e-8)/4 = −5e-9, less than half of the smallest f16, 2⁻²⁴ = 6e-8; the scaled one is −3.3e-4, whose neighbours
     // are 2⁻²² apart. ∂C/∂w = Σ δ·x = −2e-8, to 2⁻²³/3.3e-4 = 4e-4 of itself
     let data = constant(1e-8);
-    for device in devices() {
+    for device in able() {
         let gradient = |scale: Option<f32>| {
             let mut first = line().build_on(device.clone()).unwrap().first_step(&data).unwrap();
             let arena = first.compiled.arena;
@@ -76,7 +71,7 @@ fn a_gradient_that_vanishes_in_f16_survives_by_the_scale() {
 fn gradients_that_overflow_are_skipped_until_the_scale_fits() {
     // t = 1000 and p within ±4: δ = 2·(p − t)/4 is −498 to −502. Steps at 65,536 = 2¹⁶ down to 256 overflow (500·256 > 65,504), those from 128 on do
     // not: nine steps are skipped and leave the weights alone
-    for device in devices() {
+    for device in able() {
         let report = fit(line(), &device, &constant(1000.0), 12);
         let epochs = &report.first().epochs;
         let skipped: Vec<usize> = epochs.iter().map(|epoch| epoch.skipped).collect();
@@ -89,7 +84,7 @@ fn gradients_that_overflow_are_skipped_until_the_scale_fits() {
 #[test]
 fn a_member_is_what_it_would_be_alone_and_repeats_to_the_bit() {
     let (train, _) = Dataset::moons(100, 3).split(0.8);
-    for device in devices() {
+    for device in able() {
         let trainer = || {
             let model = Model::input(2).dense(16).relu().dense(16).tanh().dense(2);
             Trainer::new(model, Loss::cross_entropy()).batch(32).precision(Precision::Mixed)

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(clippy::print_stdout, reason = "how near, for `--nocapture`")]
 
+mod devices;
+
+use devices::devices;
 use gradus::exec::{Executor, OpenDevice};
 use gradus::kernel::{Part, Row, Step};
 use gradus::model::{Compiled, Spec};
@@ -81,17 +84,6 @@ fn the_first_steps_are_those_of_the_formulas() {
     // v = 4, then 8
     close(after(named("adagrad"), 2), 1.0 - 0.1 - 0.1 * 2.0 / 8.0f64.sqrt());
     close(after(named("lion"), 2), 0.8);
-}
-
-/// The CPU path and all adapters. No adapter is a failure only where one is required.
-fn devices() -> Vec<OpenDevice> {
-    #[cfg(feature = "gpu")]
-    let found: Vec<_> = gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect();
-    #[cfg(not(feature = "gpu"))]
-    let found: Vec<OpenDevice> = Vec::new();
-    #[cfg(feature = "gpu")]
-    assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
-    std::iter::once(Device::Cpu.open().unwrap()).chain(found).collect()
 }
 
 /// A net on a batch of its own, weights seeded.

@@ -3,20 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
 
+mod devices;
+
+use devices::devices;
 use gradus::exec::{DeviceType, OpenDevice};
 use gradus::train::{Member, Report, Stop};
-use gradus::{Adam, Clip, Dataset, Device, Loss, Model, Trainer};
-
-/// The CPU path and all adapters. That there is none is a failure only where one is required.
-fn devices() -> Vec<OpenDevice> {
-    #[cfg(feature = "gpu")]
-    let adapters = gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect::<Vec<_>>();
-    #[cfg(not(feature = "gpu"))]
-    let adapters = Vec::new();
-    let required = cfg!(feature = "gpu") && std::env::var_os("GRADUS_REQUIRE_GPU").is_some();
-    assert!(!adapters.is_empty() || !required, "no adapter found, and one is required");
-    std::iter::once(Device::Cpu.open().unwrap()).chain(adapters).collect()
-}
+use gradus::{Adam, Clip, Dataset, Loss, Model, Trainer};
 
 /// As many workgroups as a GPU wants.
 const MANY: usize = 200;

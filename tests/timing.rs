@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod devices;
+
+use devices::devices;
 use gradus::exec::OpenDevice;
 use gradus::profile::Profile;
 use gradus::train::{Looks, Report, Stop, Timing};
-use gradus::{Clip, Dataset, Device, Loss, Model, Trainer};
+use gradus::{Clip, Dataset, Loss, Model, Trainer};
 
 /// 320 rows in batches of 32 are 10 steps an epoch.
 fn rows() -> Dataset {
@@ -20,19 +23,6 @@ fn trainer(timing: Timing) -> Trainer {
 fn fit(timing: Timing, device: &OpenDevice) -> gradus::Result<Report> {
     let rows = rows();
     trainer(timing).build_on(device.clone())?.fit(&rows, &rows, Stop::after(2))
-}
-
-#[cfg(feature = "gpu")]
-fn devices() -> Vec<OpenDevice> {
-    let found = gradus::exec::gpu::adapters();
-    assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
-    let adapters = found.into_iter().map(|(info, _)| Device::Named(info.name));
-    std::iter::once(Device::Cpu).chain(adapters).map(|device| device.open().unwrap()).collect()
-}
-
-#[cfg(not(feature = "gpu"))]
-fn devices() -> Vec<OpenDevice> {
-    vec![Device::Cpu.open().unwrap()]
 }
 
 #[test]

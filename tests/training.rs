@@ -3,34 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 #![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
 
+mod devices;
+
+use devices::{adapters, devices};
 use gradus::data::{Features, Scaler, Scaling, Table, Targets};
 use gradus::exec::OpenDevice;
 use gradus::model::Weights;
 use gradus::optim;
 use gradus::rng::{Purpose, Rng};
-use gradus::train::{Checkpoints, EarlyStopping, Event, Every, Member, Mode, Monitor, Reason, Report, Stop};
+use gradus::train::{EarlyStopping, Event, Member, Mode, Monitor, Reason, Report, Stop};
 use gradus::{Adam, Clip, Dataset, Device, Error, Loss, Model, Momentum, Schedule, Sgd, Trainer};
 
 /// The CPU path.
 fn cpu() -> OpenDevice {
     Device::Cpu.open().unwrap()
-}
-
-/// All adapters. None is a failure only where one is required.
-#[cfg(feature = "gpu")]
-fn adapters() -> Vec<OpenDevice> {
-    let found = gradus::exec::gpu::adapters();
-    assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
-    found.into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect()
-}
-
-#[cfg(not(feature = "gpu"))]
-fn adapters() -> Vec<OpenDevice> {
-    Vec::new()
-}
-
-fn devices() -> Vec<OpenDevice> {
-    std::iter::once(cpu()).chain(adapters()).collect()
 }
 
 fn classifier(inputs: usize, classes: usize) -> Trainer {
@@ -454,7 +440,7 @@ fn nothing_is_created_on_the_device_while_training() {
         // checkpoints are read through what is there already
         let own = tempfile::tempdir().unwrap();
         let mut training = trainer.build_on(open).unwrap();
-        training.keep_checkpoints(Checkpoints::new(own.path()).every(Every::Steps(50)));
+        training.keep_checkpoints(gradus::train::Checkpoints::new(own.path()).every(gradus::train::Every::Steps(50)));
         training
             .fit_with(&train, &valid, stop, |event| {
                 if let Event::Epoch { .. } = event {

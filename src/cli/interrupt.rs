@@ -52,6 +52,7 @@ impl Interrupt {
     }
 
     /// The first signal is answered by somebody else.
+    #[cfg(feature = "tui")]
     pub(super) fn hush(&self) {
         self.quiet.store(true, Ordering::Relaxed);
     }

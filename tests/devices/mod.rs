@@ -4,9 +4,10 @@ use gradus::Device;
 use gradus::exec::OpenDevice;
 
 /// All adapters. That there is none is a failure where one is required.
-pub fn adapters() -> Vec<OpenDevice> {
+pub(crate) fn adapters() -> Vec<OpenDevice> {
     #[cfg(feature = "gpu")]
-    let found: Vec<OpenDevice> = gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect();
+    let found: Vec<OpenDevice> =
+        gradus::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()).collect();
     #[cfg(not(feature = "gpu"))]
     let found: Vec<OpenDevice> = Vec::new();
     let required = cfg!(feature = "gpu") && std::env::var_os("GRADUS_REQUIRE_GPU").is_some();
@@ -15,6 +16,6 @@ pub fn adapters() -> Vec<OpenDevice> {
 }
 
 /// The CPU path, and behind it all adapters.
-pub fn devices() -> Vec<OpenDevice> {
+pub(crate) fn devices() -> Vec<OpenDevice> {
     std::iter::once(Device::Cpu.open().unwrap()).chain(adapters()).collect()
 }
