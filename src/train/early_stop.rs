@@ -151,6 +151,11 @@ impl Stop {
         Stop { epochs, early: None, at: None, time: None, interrupt: None }
     }
 
+    /// What is watched: by early stopping, and for the value that is good enough.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &Monitor> {
+        self.early.iter().map(|early| &early.monitor).chain(self.at.iter().map(|at| &at.monitor))
+    }
+
     /// Or when the validation loss has not improved for so many epochs; the best weights then come back.
     pub fn patience(self, patience: usize) -> Self {
         self.early(EarlyStopping { patience, ..EarlyStopping::default() })

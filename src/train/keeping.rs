@@ -1,6 +1,7 @@
 //! Checkpoints of a training: when one is due, what goes into it, and what became of it.
 
 use super::books::{self, At, Course};
+use super::early_stop::Monitor;
 use super::ledger::Ledger;
 use super::report::Event;
 use super::session::Session;
@@ -89,6 +90,8 @@ pub(super) struct Keeper {
     every: Option<Every>,
     about: BTreeMap<String, String>,
     writer: Writer,
+    /// By what the best one is told, and whether a larger value is better.
+    best: (Monitor, bool),
     /// Whether a value that was not finite spoils the rest of the epoch.
     sticky: bool,
     /// Updates of an epoch, and its steps.
@@ -118,6 +121,7 @@ impl Keeper {
         setup: &Checkpoints,
         about: BTreeMap<String, String>,
         [updates, steps]: [usize; 2],
+        best: (Monitor, bool),
         sticky: bool,
         from: Option<u64>,
     ) -> Result<Self> {
@@ -129,7 +133,7 @@ impl Keeper {
         }
         setup.folder.clear_after(from)?;
         let writer = Writer::start(setup.folder.clone(), setup.keep)?;
-        Ok(Keeper { every: setup.every, about, writer, sticky, updates, steps })
+        Ok(Keeper { every: setup.every, about, writer, best, sticky, updates, steps })
     }
 
     /// Whether one is due within an epoch after its update number `update`.
@@ -152,15 +156,8 @@ impl Keeper {
     }
 
     /// Reads one from the device and hands it over, unless the one before is still on its way, or the epoch is spoilt: there it would be no place to go
-    /// on from. `values` are what the epochs so far are worth.
-    pub(super) fn save(
-        &mut self,
-        at: At,
-        course: &Course,
-        ledger: &Ledger<'_>,
-        values: &[f64],
-        session: &mut Session,
-    ) -> Result<Option<Told>> {
+    /// on from.
+    pub(super) fn save(&mut self, at: At, course: &Course, ledger: &Ledger<'_>, session: &mut Session) -> Result<Option<Told>> {
         let before = self.news();
         if self.writer.is_busy() {
             return Ok(before);
@@ -173,22 +170,16 @@ impl Keeper {
         let (state, losses) = books::write(at, course, ledger)?;
         tensors.extend(losses);
         let number = (at.epoch * self.steps + at.step) as u64;
+        let values = ledger.values(&self.best.0, self.best.1)?;
         let values = values.iter().enumerate().map(|(epoch, &value)| (((epoch + 1) * self.steps) as u64, value)).collect();
         self.writer.hand_over(Checkpoint { number, about: self.about.clone(), state, tensors }, values)?;
         Ok(before)
     }
 
     /// The same, whatever is on its way, and waits until it is written.
-    pub(super) fn save_last(
-        &mut self,
-        at: At,
-        course: &Course,
-        ledger: &Ledger<'_>,
-        values: &[f64],
-        session: &mut Session,
-    ) -> Result<Vec<Told>> {
+    pub(super) fn save_last(&mut self, at: At, course: &Course, ledger: &Ledger<'_>, session: &mut Session) -> Result<Vec<Told>> {
         let mut all: Vec<Told> = self.writer.wait().map(told).into_iter().collect();
-        self.save(at, course, ledger, values, session)?;
+        self.save(at, course, ledger, session)?;
         all.extend(self.writer.wait().map(told));
         Ok(all)
     }

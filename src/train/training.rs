@@ -158,22 +158,12 @@ impl Training {
     /// [`Error::NonFinite`] when a loss or gradient is not finite: the step is not applied; the message names epoch, step and layer.
     pub fn fit_with(&mut self, train: &Dataset, valid: &Dataset, stop: Stop, mut events: impl FnMut(&Event<'_>)) -> Result<Report> {
         let began = Instant::now();
-        stop.check()?;
-        if train.is_empty() {
-            return Err(Error::input("there are no rows to train on: check [data] split"));
-        }
-        if !valid.is_empty() && !Arc::ptr_eq(train.table(), valid.table()) {
-            return Err(Error::input("training and validation rows must be views of one table: use Dataset::split"));
-        }
-        let watched = stop.early.iter().map(|early| &early.monitor).chain(stop.at.iter().map(|at| &at.monitor));
-        if let Some(monitor) = watched.clone().find(|monitor| monitor.needs_validation() && valid.is_empty()) {
-            return Err(Error::input(format!("early stopping watches {monitor}, but there are no validation rows: set [data] split")));
-        }
+        check_rows(train, valid, &stop)?;
         // what ranks all rows is worked out after each epoch only where it is watched
-        let ranked = watched.clone().any(Monitor::ranks);
+        let ranked = stop.watched().any(Monitor::ranks);
         // what a plateau is told by: what early stopping watches, else the loss of rows that are not trained on, where there are any
         let unheard = if valid.is_empty() { Monitor::TrainLoss } else { Monitor::ValidLoss };
-        let monitor = watched.clone().next().unwrap_or(&unheard).clone();
+        let monitor = stop.watched().next().unwrap_or(&unheard).clone();
         self.class_weights = Some(self.trainer.class_weights.resolve(train.table(), train.rows())?);
         self.record = (self.trainer.timing == Timing::Steps).then(Record::new);
         let trainer = &self.trainer;
@@ -196,7 +186,6 @@ impl Training {
         let mut factors = vec![1.0; members];
         let mut start_seconds = None;
         let (mut rollbacks, mut at) = (0, At::default());
-        let larger_is_better = stop.early.as_ref().map_or(monitor.larger_is_better(), EarlyStopping::larger_is_better);
         let mut keeper = None;
         let from = self.from.take();
         if self.checkpoints.is_some() || from.is_some() {
@@ -218,7 +207,9 @@ impl Training {
             if let Some(checkpoints) = &self.checkpoints {
                 let number = from.as_ref().map(|(checkpoint, _)| checkpoint.number);
                 let sticky = trainer.on_nonfinite != OnNonFinite::Skip;
-                keeper = Some(Keeper::start(checkpoints, about, [updates, sizes.len()], sticky, number)?);
+                let larger_is_better = stop.early.as_ref().map_or(monitor.larger_is_better(), EarlyStopping::larger_is_better);
+                let best = (monitor.clone(), larger_is_better);
+                keeper = Some(Keeper::start(checkpoints, about, [updates, sizes.len()], best, sticky, number)?);
             }
         }
         drop(from);
@@ -258,8 +249,7 @@ impl Training {
                 }
                 if let Some(keeper) = keeper.as_mut().filter(|_| until < beats.len()) {
                     let course = Course::new(&factors, &plateaus, rollbacks);
-                    let values = ledger.values(&monitor, larger_is_better)?;
-                    if let Some(told) = keeper.save(at, &course, &ledger, &values, &mut session)? {
+                    if let Some(told) = keeper.save(at, &course, &ledger, &mut session)? {
                         events(&told.event());
                     }
                 }
@@ -324,16 +314,14 @@ impl Training {
             }
             if let Some(keeper) = keeper.as_mut().filter(|keeper| !over && keeper.is_due_after(at.epoch)) {
                 let course = Course::new(&factors, &plateaus, rollbacks);
-                let values = ledger.values(&monitor, larger_is_better)?;
-                if let Some(told) = keeper.save(at, &course, &ledger, &values, &mut session)? {
+                if let Some(told) = keeper.save(at, &course, &ledger, &mut session)? {
                     events(&told.event());
                 }
             }
         }
         if let Some(mut keeper) = keeper {
             let course = Course::new(&factors, &plateaus, rollbacks);
-            let values = ledger.values(&monitor, larger_is_better)?;
-            for told in keeper.save_last(at, &course, &ledger, &values, &mut session)? {
+            for told in keeper.save_last(at, &course, &ledger, &mut session)? {
                 events(&told.event());
             }
         }
@@ -344,6 +332,21 @@ impl Training {
         }
         self.session = Some(session);
         Ok(report)
+    }
+}
+
+/// An error where it can not be trained on these rows, or not judged by those.
+fn check_rows(train: &Dataset, valid: &Dataset, stop: &Stop) -> Result<()> {
+    stop.check()?;
+    if train.is_empty() {
+        return Err(Error::input("there are no rows to train on: check [data] split"));
+    }
+    if !valid.is_empty() && !Arc::ptr_eq(train.table(), valid.table()) {
+        return Err(Error::input("training and validation rows must be views of one table: use Dataset::split"));
+    }
+    match stop.watched().find(|monitor| monitor.needs_validation() && valid.is_empty()) {
+        Some(monitor) => Err(Error::input(format!("early stopping watches {monitor}, but there are no validation rows: set [data] split"))),
+        None => Ok(()),
     }
 }
 

@@ -11,7 +11,6 @@ pub(super) static ACTIVATIONS: LazyLock<Choices<Activation>> = LazyLock::new(|| 
     type_key: Key::required("type", "\"relu\"", "which activation"),
     common: vec![],
     rows: TABLE.iter().map(row).chain([expression()]).collect(),
-    later: &[],
 });
 
 fn row(info: &'static ActivationInfo) -> Choice<Activation> {

@@ -34,8 +34,6 @@ pub(super) struct Choices<T: 'static> {
     pub(super) common: Vec<Key>,
     /// The types of this version.
     pub(super) rows: Vec<Choice<T>>,
-    /// Types that come later.
-    pub(super) later: &'static [&'static str],
 }
 
 impl<T: 'static> Choices<T> {
@@ -61,7 +59,7 @@ impl<T: 'static> Choices<T> {
         let table = match &value.kind {
             Kind::Table(table) => table.clone(),
             Kind::Text(_) => {
-                parent.pick(key, &value, &self.plain_names(), self.later)?;
+                parent.pick(key, &value, &self.plain_names())?;
                 let entry = Entry { name: self.type_key.name.to_owned(), origin: value.origin, value: value.clone().into_owned() };
                 Table(vec![entry])
             }
@@ -83,7 +81,7 @@ impl<T: 'static> Choices<T> {
             return Ok(index);
         }
         let names: Vec<&str> = self.rows.iter().map(|row| row.name).collect();
-        section.pick(name, &*section.value(name)?, &names, self.later)
+        section.pick(name, &*section.value(name)?, &names)
     }
 
     /// Reads a table whose keys are known to be of some type.

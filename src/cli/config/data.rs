@@ -86,7 +86,7 @@ impl Data {
             }
             (true, false) => {
                 source::only(&section, "a built-in data set", &[])?;
-                Source::BuiltIn(section.word("name", BUILT_INS, &[])?)
+                Source::BuiltIn(section.word("name", BUILT_INS)?)
             }
             (false, true) => source::files(&section)?,
             (false, false) => {
@@ -98,12 +98,12 @@ impl Data {
             }
         };
         let scale = match section.given("scale") {
-            true => section.word("scale", &words(Scaling::ALL, Scaling::name), &[])?,
+            true => section.word("scale", &words(Scaling::ALL, Scaling::name))?,
             false if source.is_images() => Scaling::Bytes,
             false => Scaling::Standard,
         };
         let split = split(&section, source.has_test(), seed)?;
-        let task = section.word("task", &words(Task::ALL, Task::name), &[])?;
+        let task = section.word("task", &words(Task::ALL, Task::name))?;
         let known = source.known_task();
         if task != Task::Auto && known != Task::Auto && task != known {
             let wanted = write::text(known.name());
@@ -116,10 +116,10 @@ impl Data {
             split,
             scale,
             class_weights,
-            categorical: section.word("categorical", &words(Categorical::ALL, Categorical::name), &[])?,
-            missing: section.word("missing", &words(Missing::ALL, Missing::name), &[])?,
+            categorical: section.word("categorical", &words(Categorical::ALL, Categorical::name))?,
+            missing: section.word("missing", &words(Missing::ALL, Missing::name))?,
             types: types(&section)?,
-            target_scale: section.word("target_scale", &words(TargetScaling::ALL, TargetScaling::name), &[])?,
+            target_scale: section.word("target_scale", &words(TargetScaling::ALL, TargetScaling::name))?,
             source,
         };
         data.check_table(&section)?;
@@ -205,7 +205,7 @@ fn types(section: &Section<'_>) -> Result<Vec<(String, ColumnType)>> {
     let Some(value) = section.optional("types")? else { return Ok(vec![]) };
     let Kind::Table(table) = &value.kind else { return Err(section.refuse("types", &value, "a table such as { zip = \"category\" }")) };
     let words: Vec<&str> = TYPES.iter().map(|(word, _)| *word).collect();
-    let kind = |entry: &super::document::Entry| Ok((entry.name.clone(), TYPES[section.pick(&entry.name, &entry.value, &words, &[])?].1));
+    let kind = |entry: &super::document::Entry| Ok((entry.name.clone(), TYPES[section.pick(&entry.name, &entry.value, &words)?].1));
     table.0.iter().map(kind).collect()
 }
 
@@ -216,7 +216,7 @@ fn class_weights(section: &Section<'_>) -> Result<ClassWeights> {
     match &value.kind {
         Kind::Text(_) => {
             let words: Vec<&str> = CLASS_WEIGHTS.iter().map(|(word, _)| *word).collect();
-            Ok(CLASS_WEIGHTS[section.pick("class_weights", &value, &words, &[])?].1.clone())
+            Ok(CLASS_WEIGHTS[section.pick("class_weights", &value, &words)?].1.clone())
         }
         Kind::Table(table) => {
             let weight =

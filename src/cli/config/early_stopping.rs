@@ -37,7 +37,7 @@ pub(super) fn read(document: &Document, data: &Data) -> Result<(Option<EarlyStop
     let section = Section::open(document, "early_stopping", KEYS.iter().collect())?;
     let stopping = EarlyStopping {
         monitor: monitor(&section, "monitor", data)?,
-        mode: section.word("mode", MODES, &[])?,
+        mode: section.word("mode", MODES)?,
         patience: section.count("patience", 1..=u32::MAX.into())? as usize,
         min_delta: section.number("min_delta", Range::NotNegative)?,
         start_epoch: section.count("start_epoch", 0..=u32::MAX.into())? as usize,
@@ -72,7 +72,7 @@ fn monitor(section: &Section<'_>, key: &str, data: &Data) -> Result<Monitor> {
     };
     let (all, fitting) = (named(Task::Auto), named(data.known_task()));
     let words: Vec<&str> = all.iter().map(String::as_str).collect();
-    let word = words[section.pick(key, &*section.value(key)?, &words, &[])?];
+    let word = words[section.pick(key, &*section.value(key)?, &words)?];
     let monitor = Monitor::parse(word).unwrap_or(Monitor::ValidLoss);
     if monitor.needs_validation() && data.split.valid == 0.0 {
         let message = "early stopping watches the validation rows, and there are none: set [data] split.valid above 0, or watch train_loss";

@@ -33,11 +33,11 @@ pub(super) static INITS: LazyLock<Choices<Init>> = LazyLock::new(|| {
     rows.push(of("uniform", &LIMIT, |limit| Init::Uniform { limit }));
     rows.push(Choice::new("zeros", vec![], |_| Ok(Init::Zeros)));
     rows.push(of("constant", &VALUE, |value| Init::Constant { value }));
-    Choices { type_key: Key::required("type", "\"he\"", "which initialisation"), common: vec![], rows, later: &[] }
+    Choices { type_key: Key::required("type", "\"he\"", "which initialisation"), common: vec![], rows }
 });
 
 fn spread(section: &Section<'_>, scheme: Scheme) -> Result<Init> {
-    let (fan, dist) = (section.word("fan", FANS, &[])?, section.word("dist", DISTS, &[])?);
+    let (fan, dist) = (section.word("fan", FANS)?, section.word("dist", DISTS)?);
     Ok(Init::Scaled { scheme, fan, dist, gain: section.hyper(&GAIN)? })
 }
 

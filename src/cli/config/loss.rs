@@ -29,7 +29,6 @@ pub(super) static LOSSES: LazyLock<Choices<Option<loss::Loss>>> = LazyLock::new(
         type_key: Key::new("type", "\"auto\"", "which loss"),
         common: vec![Key::new("label_smoothing", "0.0", "the share of the truth that is spread over all classes")],
         rows: [auto].into_iter().chain(loss::Loss::table().into_iter().map(row)).chain([expression()]).collect(),
-        later: &[],
     }
 });
 
@@ -54,7 +53,7 @@ fn expression() -> Choice<Option<loss::Loss>> {
     ];
     Choice::new("expr", keys, |section| {
         let loss = loss::Loss::expression(&section.text("expr")?).map_err(|error| section.fault("expr", error.to_string()))?;
-        Ok(Some(loss.taking(section.word("targets", TARGETS, &[])?)))
+        Ok(Some(loss.taking(section.word("targets", TARGETS)?)))
     })
 }
 

@@ -90,7 +90,6 @@ pub(super) static LAYERS: LazyLock<Choices<Vec<Layer>>> = LazyLock::new(|| {
                 Ok(vec![Layer::Residual { layers: layers(section)?, init: own_init(section)? }])
             }),
         ],
-        later: &[],
     }
 });
 

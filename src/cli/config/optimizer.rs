@@ -33,7 +33,6 @@ pub(super) static OPTIMIZERS: LazyLock<Choices<Optimizer>> = LazyLock::new(|| Ch
         Key::optional(EMA, "0.999", "the share of the old value in a moving average of the weights, which is what is judged and kept"),
     ],
     rows: Optimizer::all().map(row).collect(),
-    later: &[],
 });
 
 fn row(usual: Optimizer) -> Choice<Optimizer> {

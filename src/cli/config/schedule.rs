@@ -44,7 +44,6 @@ pub(super) static SHAPES: LazyLock<Choices<Schedule>> = LazyLock::new(|| {
         type_key: Key::new("type", "\"fixed\"", "which schedule"),
         common: vec![WARMUP, Key::new("unit", "\"epoch\"", "what positions are counted in: epoch or step")],
         rows: rows().chain([Choice::new(PHASES, vec![list], phases)]).collect(),
-        later: &[],
     }
 });
 
@@ -57,7 +56,6 @@ pub(super) static PARTS: LazyLock<Choices<Schedule>> = LazyLock::new(|| Choices 
         WARMUP,
     ],
     rows: rows().collect(),
-    later: &[],
 });
 
 /// The rate that the schedule starts from: the optimizer's, but a phase may have its own.
@@ -77,7 +75,7 @@ fn row(info: &'static ShapeInfo) -> Choice<Schedule> {
             pairs.push((hyper.name, write::hyper(hyper, value)));
         }
         for word in info.words {
-            let option = word.options[section.pick(word.name, &*section.value(word.name)?, word.options, &[])?];
+            let option = word.options[section.pick(word.name, &*section.value(word.name)?, word.options)?];
             rates = rates.with(word.name, option);
             pairs.push((word.name, write::text(option)));
         }
@@ -132,7 +130,7 @@ impl Schedule {
     /// Reads the section; `epochs` are those of the training.
     pub(super) fn read(document: &Document, epochs: usize) -> Result<Self> {
         let (Schedule { rates, mut pairs, formula }, section) = SHAPES.section(document, "schedule")?;
-        let (warmup, unit) = (warmup(&section)?, section.word("unit", UNITS, &[])?);
+        let (warmup, unit) = (warmup(&section)?, section.word("unit", UNITS)?);
         let rates = rates.warmup_of(warmup).unit(unit);
         pairs.extend([("warmup", shown(warmup)), ("unit", write::word(UNITS, &unit))]);
         rates.check().map_err(|error| placed(&section, &error))?;

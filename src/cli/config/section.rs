@@ -235,27 +235,23 @@ impl<'a> Section<'a> {
         self.document.resolve(text, value.origin).map(Some)
     }
 
-    /// One of a few words. The words in `later` are known, but not in this version.
-    pub(super) fn word<T: Copy>(&self, name: &str, words: &[(&'static str, T)], later: &[&str]) -> Result<T> {
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&self, name: &str, words: &[(&'static str, T)]) -> Result<T> {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let value = self.value(name)?;
-        Ok(words[self.pick(name, &value, &names, later)?].1)
+        Ok(words[self.pick(name, &value, &names)?].1)
     }
 
     /// Which of a few words the value is.
-    pub(super) fn pick(&self, name: &str, value: &Value, words: &[&str], later: &[&str]) -> Result<usize> {
+    pub(super) fn pick(&self, name: &str, value: &Value, words: &[&str]) -> Result<usize> {
         let list = words.join(", ");
         let Kind::Text(text) = &value.kind else { return Err(self.refuse(name, value, &format!("one of {list}"))) };
         if let Some(index) = words.iter().position(|word| word == text) {
             return Ok(index);
         }
-        let message = if later.contains(&text.as_str()) {
-            format!("{name} \"{text}\" is not in this version: take one of {list}")
-        } else {
-            match did_you_mean(text, ["\"", "\""], words.iter().chain(later).copied()) {
-                meant if meant.is_empty() => format!("{name} must be one of {list} (got \"{text}\"): {}", self.hint(name)),
-                meant => format!("{name} must be one of {list} (got \"{text}\"){meant}"),
-            }
+        let message = match did_you_mean(text, ["\"", "\""], words.iter().copied()) {
+            meant if meant.is_empty() => format!("{name} must be one of {list} (got \"{text}\"): {}", self.hint(name)),
+            meant => format!("{name} must be one of {list} (got \"{text}\"){meant}"),
         };
         Err(self.document.error(value.origin, message))
     }

@@ -75,10 +75,10 @@ impl Train {
             epochs: section.count("epochs", 1..=u32::MAX.into())? as usize,
             batch: section.count("batch", 1..=u32::MAX.into())? as usize,
             shuffle: section.boolean("shuffle")?,
-            remainder: section.word("remainder", REMAINDERS, &[])?,
+            remainder: section.word("remainder", REMAINDERS)?,
             accumulate: section.count("accumulate", 1..=u32::MAX.into())? as usize,
-            on_nonfinite: section.word("on_nonfinite", ON_NONFINITE, &[])?,
-            precision: section.word("precision", PRECISIONS, &[])?,
+            on_nonfinite: section.word("on_nonfinite", ON_NONFINITE)?,
+            precision: section.word("precision", PRECISIONS)?,
             diagnose: looks(&section)?,
             max_seconds: seconds(&section)?,
         })
@@ -115,7 +115,7 @@ fn looks(section: &Section<'_>) -> Result<Looks> {
     let value = section.value("diagnose")?;
     match value.kind {
         Kind::Integer(_) => Ok(Looks::Every(section.count_of("diagnose", &value, 1..=u32::MAX.into())? as usize)),
-        Kind::Text(_) => section.word("diagnose", LOOKS, &[]),
+        Kind::Text(_) => section.word("diagnose", LOOKS),
         _ => Err(section.refuse("diagnose", &value, "one of epoch, off, or a whole number of steps")),
     }
 }

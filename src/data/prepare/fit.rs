@@ -169,8 +169,8 @@ fn categories(name: &str, of: &[u32], words: &[String], rows: &[u32], categorica
     }
     if words.len() > categorical.most() {
         let remedy = match categorical {
-            Categorical::OneHot => "set [data] categorical = \"embed\", or ",
-            Categorical::Embed => "",
+            Categorical::OneHot if words.len() <= Categorical::Embed.most() => "set [data] categorical = \"embed\", or ",
+            Categorical::OneHot | Categorical::Embed => "",
         };
         return Err(Error::input(format!(
             "feature `{name}` has {} different words in the rows for training, more than the {} that {} takes: {remedy}{leave_out}",
