@@ -1,6 +1,6 @@
 // finish: ends a step of training. Adds up the partial squares and the losses of the rows, by fixed trees, and writes
 //         log[slot, m] = (Σ loss, ‖g‖, sound, apply),  scalars[m] = (coef, lr, c1, c2, apply, sound, spoilt, 0),
-//         coef = min(1, max_norm / (‖g‖ + 1e-6)). A norm or loss that is not finite sets state[m] = slot + 1; that step is not sound,
+//         coef = min(1, max_norm / (‖g‖ + 1e-6)), 1 where ‖g‖ is not finite. A norm or loss that is not finite sets state[m] = slot + 1; that step is not sound,
 //         nor, if sticky, is any later one. A batch with a part that is not sound is spoilt; one that is not is applied at its last part.
 // finish_scaled: the same where the loss is scaled. scaling[m] = (scale, 1 / scale, good batches in a row, 0): a spoilt batch halves the scale,
 //         and is no fault while the half is at least floor; `interval` good ones in a row double it. In the log a step whose loss alone is
@@ -54,7 +54,7 @@ fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let part = table[row + 4u];
     let spoilt = !sound || ((part & 1u) == 0u && scalars[2u * m + 1u].z != 0.0);
     let apply = (part & 2u) != 0u && !spoilt;
-    let coef = select(1.0, min(1.0, p.max_norm / (norm + 1e-6)), p.max_norm > 0.0);
+    let coef = select(1.0, min(1.0, p.max_norm / (norm + 1e-6)), p.max_norm > 0.0 && !not_finite(norm));
     let rate = row + 5u + 4u * m;
     scalars[2u * m] = vec4<f32>(coef, bitcast<f32>(table[rate]), bitcast<f32>(table[rate + 1u]), bitcast<f32>(table[rate + 2u]));
     scalars[2u * m + 1u] = vec4<f32>(select(0.0, 1.0, apply), select(0.0, 1.0, sound), select(0.0, 1.0, spoilt), 0.0);
@@ -95,7 +95,7 @@ fn finish_scaled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     let spoilt = !sound || ((part & 1u) == 0u && scalars[2u * m + 1u].z != 0.0);
     let apply = last && !spoilt;
     if last { scaling[m] = rescaled(scaling[m], spoilt); }
-    let coef = select(1.0, min(1.0, q.max_norm / (norm + 1e-6)), q.max_norm > 0.0);
+    let coef = select(1.0, min(1.0, q.max_norm / (norm + 1e-6)), q.max_norm > 0.0 && !not_finite(norm));
     let rate = row + 5u + 4u * m;
     scalars[2u * m] = vec4<f32>(coef, bitcast<f32>(table[rate]), bitcast<f32>(table[rate + 1u]), bitcast<f32>(table[rate + 2u]));
     scalars[2u * m + 1u] = vec4<f32>(select(0.0, 1.0, apply), select(0.0, 1.0, sound), select(0.0, 1.0, spoilt), 0.0);

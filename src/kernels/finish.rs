@@ -116,7 +116,7 @@ impl Kernel for Finish {
             let flag = |flag: bool| if flag { T::one() } else { T::zero() };
             let (sound, apply) = (flag(sound), flag(step.part.last && !spoilt));
             let max_norm = T::of(self.max_norm);
-            let coef = if self.max_norm > 0.0 { T::one().min(max_norm / (norm + T::of(1e-6))) } else { T::one() };
+            let coef = if self.max_norm > 0.0 && norm.is_finite() { T::one().min(max_norm / (norm + T::of(1e-6))) } else { T::one() };
             let [lr, c1, c2, _] = step.rate(m).map(T::of);
             own.copy_from_slice(&[coef, lr, c1, c2, apply, sound, flag(spoilt), T::zero()]);
             log[4 * (step.slot * self.members as usize + m)..][..4].copy_from_slice(&[loss, norm, sound, apply]);
@@ -221,7 +221,7 @@ impl Kernel for FinishScaled {
             let flag = |flag: bool| if flag { T::one() } else { T::zero() };
             let apply = flag(step.part.last && !spoilt);
             let max_norm = T::of(self.max_norm);
-            let coef = if self.max_norm > 0.0 { T::one().min(max_norm / (norm + T::of(1e-6))) } else { T::one() };
+            let coef = if self.max_norm > 0.0 && norm.is_finite() { T::one().min(max_norm / (norm + T::of(1e-6))) } else { T::one() };
             let [lr, c1, c2, _] = step.rate(m).map(T::of);
             own.copy_from_slice(&[coef, lr, c1, c2, apply, flag(sound), flag(spoilt), T::zero()]);
             let counts = going && loss.is_finite() && (finite || mendable);
