@@ -36,6 +36,11 @@ fn sum(lane: u32, value: vec4<f32>) -> vec4<f32> {
     return tree[0];
 }
 
+// drivers differ in what min makes of a NaN
+fn clip_factor(norm: f32, max_norm: f32) -> f32 {
+    return select(1.0, min(1.0, max_norm / (norm + 1e-6)), max_norm > 0.0 && !not_finite(norm));
+}
+
 @compute @workgroup_size(256)
 fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let m = group.z;
@@ -54,7 +59,7 @@ fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let part = table[row + 4u];
     let spoilt = !sound || ((part & 1u) == 0u && scalars[2u * m + 1u].z != 0.0);
     let apply = (part & 2u) != 0u && !spoilt;
-    let coef = select(1.0, min(1.0, p.max_norm / (norm + 1e-6)), p.max_norm > 0.0 && !not_finite(norm));
+    let coef = clip_factor(norm, p.max_norm);
     let rate = row + 5u + 4u * m;
     scalars[2u * m] = vec4<f32>(coef, bitcast<f32>(table[rate]), bitcast<f32>(table[rate + 1u]), bitcast<f32>(table[rate + 2u]));
     scalars[2u * m + 1u] = vec4<f32>(select(0.0, 1.0, apply), select(0.0, 1.0, sound), select(0.0, 1.0, spoilt), 0.0);
@@ -95,7 +100,7 @@ fn finish_scaled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     let spoilt = !sound || ((part & 1u) == 0u && scalars[2u * m + 1u].z != 0.0);
     let apply = last && !spoilt;
     if last { scaling[m] = rescaled(scaling[m], spoilt); }
-    let coef = select(1.0, min(1.0, q.max_norm / (norm + 1e-6)), q.max_norm > 0.0 && !not_finite(norm));
+    let coef = clip_factor(norm, q.max_norm);
     let rate = row + 5u + 4u * m;
     scalars[2u * m] = vec4<f32>(coef, bitcast<f32>(table[rate]), bitcast<f32>(table[rate + 1u]), bitcast<f32>(table[rate + 2u]));
     scalars[2u * m + 1u] = vec4<f32>(select(0.0, 1.0, apply), select(0.0, 1.0, sound), select(0.0, 1.0, spoilt), 0.0);

@@ -82,6 +82,14 @@ params! {
     }
 }
 
+/// What gradients are multiplied by: `min(1, max_norm / (‖g‖ + 1e-6))`, and 1 where nothing is clipped or the norm is not finite.
+fn clip_factor<T: Real>(norm: T, max_norm: f32) -> T {
+    match max_norm > 0.0 && norm.is_finite() {
+        true => T::one().min(T::of(max_norm) / (norm + T::of(1e-6))),
+        false => T::one(),
+    }
+}
+
 impl Kernel for Finish {
     const NAME: &'static str = "finish";
 
@@ -115,8 +123,7 @@ impl Kernel for Finish {
             let spoilt = !sound || (!step.part.first && own[SPOILT] != T::zero());
             let flag = |flag: bool| if flag { T::one() } else { T::zero() };
             let (sound, apply) = (flag(sound), flag(step.part.last && !spoilt));
-            let max_norm = T::of(self.max_norm);
-            let coef = if self.max_norm > 0.0 && norm.is_finite() { T::one().min(max_norm / (norm + T::of(1e-6))) } else { T::one() };
+            let coef = clip_factor(norm, self.max_norm);
             let [lr, c1, c2, _] = step.rate(m).map(T::of);
             own.copy_from_slice(&[coef, lr, c1, c2, apply, sound, flag(spoilt), T::zero()]);
             log[4 * (step.slot * self.members as usize + m)..][..4].copy_from_slice(&[loss, norm, sound, apply]);
@@ -220,8 +227,7 @@ impl Kernel for FinishScaled {
             }
             let flag = |flag: bool| if flag { T::one() } else { T::zero() };
             let apply = flag(step.part.last && !spoilt);
-            let max_norm = T::of(self.max_norm);
-            let coef = if self.max_norm > 0.0 && norm.is_finite() { T::one().min(max_norm / (norm + T::of(1e-6))) } else { T::one() };
+            let coef = clip_factor(norm, self.max_norm);
             let [lr, c1, c2, _] = step.rate(m).map(T::of);
             own.copy_from_slice(&[coef, lr, c1, c2, apply, flag(sound), flag(spoilt), T::zero()]);
             let counts = going && loss.is_finite() && (finite || mendable);

@@ -351,7 +351,7 @@ impl Layer {
     pub fn width_behind(&self, width: usize) -> usize {
         match self {
             Layer::Dense { outputs, .. } => *outputs,
-            Layer::Embedding { codes } => codes.iter().fold(width, |width, codes| width + codes.width - 1),
+            Layer::Embedding { codes } => codes.iter().fold(width, |width, codes| (width + codes.width).saturating_sub(1)),
             Layer::Residual { layers, .. } => width_behind(layers, width),
             _ => width,
         }
