@@ -1,6 +1,7 @@
 //! What can go wrong, said with what was wrong, where, and what to do; each kind has its exit code.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The result of everything in this crate that can fail.
@@ -57,7 +58,7 @@ pub enum Error {
         message: String,
     },
     /// A file could not be read or written.
-    #[error("{}: {source}: check the path and its permissions", .path.display())]
+    #[error("{}: {source}: {}", .path.display(), remedy(.source.kind()))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -70,6 +71,9 @@ pub enum Error {
     /// The device refused or failed while it worked: lost, out of memory, a rejected kernel.
     #[error("{0}")]
     Device(String),
+    /// The device computes, but not what the reference does.
+    #[error("{0}")]
+    Wrong(String),
     /// A value became infinite or not a number; the step was not applied.
     #[error("a non-finite value at epoch {epoch}, step {step}{}: {what}", if *.members > 1 { format!(", member {member}") } else { String::new() })]
     NonFinite {
@@ -102,12 +106,46 @@ impl Error {
         Error::Io { path: path.as_ref().to_path_buf(), source }
     }
 
-    /// The exit code of the command line: 2 usage or input, 3 not finite, 4 no device.
+    /// The exit code of the command line: 1 the answer is bad, 2 usage or input, 3 not finite, 4 no device.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Error::Wrong(_) => 1,
             Error::Input { .. } | Error::Io { .. } => 2,
             Error::NonFinite { .. } => 3,
             Error::NoDevice(_) | Error::Device(_) => 4,
+        }
+    }
+}
+
+/// What is to be done about a file that could not be read or written.
+fn remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => "check the path",
+        ErrorKind::PermissionDenied => "check the permissions of the file and of its folder, or name another",
+        ErrorKind::ReadOnlyFilesystem => "this disk can only be read: name a path on another",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on this disk, or name a path on another",
+        ErrorKind::FileTooLarge => "the system allows no larger files here: raise the limit (`ulimit -f`), or name a path on another disk",
+        _ => "check the path and its permissions",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_done_about_a_file_depends_on_what_went_wrong() {
+        let told = |kind: ErrorKind| Error::io("runs/a", kind.into()).to_string();
+        for (kind, wanted) in [
+            (ErrorKind::NotFound, "check the path"),
+            (ErrorKind::PermissionDenied, "permissions"),
+            (ErrorKind::ReadOnlyFilesystem, "can only be read"),
+            (ErrorKind::StorageFull, "make room on this disk"),
+            (ErrorKind::FileTooLarge, "ulimit -f"),
+            (ErrorKind::Interrupted, "check the path and its permissions"),
+        ] {
+            let told = told(kind);
+            assert!(told.starts_with("runs/a: ") && told.contains(wanted), "{told}");
         }
     }
 }

@@ -303,7 +303,14 @@ pub fn lockstep(executor: &mut dyn Executor, program: ProgramId, table: &[u32]) 
         judge.run_one(program, number, table)?;
         let mut row = LockstepRow { kernel: dispatch.kernel.name, label: dispatch.label.clone(), worst: 0.0, buffer: String::new() };
         for &buf in &dispatch.args {
-            let Kind::F32 = plan.buffer(buf).kind else { continue };
+            if plan.buffer(buf).kind == Kind::U32 {
+                // of words there is no rounding
+                let len = plan.buffer(buf).len;
+                if executor.read_words(buf, 0, len)? != judge.read_words(buf, 0, len)? {
+                    (row.worst, row.buffer) = (f64::INFINITY, plan.buffer(buf).name.clone());
+                }
+                continue;
+            }
             let (got, wanted) = (executor.read(buf, 0, plan.buffer(buf).len)?, judge.values(buf));
             let size = wanted.iter().fold(f64::from(f32::MIN_POSITIVE), |most, x| most.max(x.abs()));
             for (&got, &wanted) in got.iter().zip(&wanted) {

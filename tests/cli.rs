@@ -12,6 +12,9 @@ mod compare;
 mod diagrams;
 #[path = "cli/failures.rs"]
 mod failures;
+#[cfg(unix)]
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/formats.rs"]

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod devices;
+#[cfg(feature = "gpu")]
+#[path = "devices/own.rs"]
+mod own;
 
 use devices::devices;
 use gradus::exec::OpenDevice;
@@ -77,36 +80,24 @@ fn every_dispatch_of_a_timed_step_is_counted() {
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::*;
+    use crate::own::own_devices;
     use gradus::Error;
-    use gradus::exec::gpu::wgpu::{self, Features};
+    use gradus::exec::gpu::wgpu::Features;
     use gradus::train::Event;
 
     const TIMES: Features = Features::TIMESTAMP_QUERY;
     const INSIDE: Features = Features::TIMESTAMP_QUERY_INSIDE_PASSES;
 
-    /// A device with these features on each adapter that offers them.
-    fn with(features: Features) -> Vec<(wgpu::Device, OpenDevice)> {
-        let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-        let found = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
-        let open = |adapter: wgpu::Adapter| {
-            let descriptor = wgpu::DeviceDescriptor { required_features: features, ..Default::default() };
-            let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-            (device.clone(), OpenDevice::from_wgpu(device, queue))
-        };
-        found.into_iter().filter(|adapter| adapter.features().contains(features)).map(open).collect()
-    }
-
     #[test]
     fn where_timestamps_are_around_passes_only_each_dispatch_has_a_pass() {
-        for (_, device) in with(TIMES) {
+        for (_, device) in own_devices(TIMES) {
             check(&fit(Timing::Steps, &device).unwrap().profile.unwrap(), &device);
         }
     }
 
     #[test]
     fn a_device_without_timestamps_says_so() {
-        for (_, device) in with(Features::empty()) {
+        for (_, device) in own_devices(Features::empty()) {
             let error = fit(Timing::Steps, &device).unwrap_err();
             assert!(matches!(error, Error::Device(_)) && error.to_string().contains("has no timestamps"), "{error}");
             // what needs none goes on
@@ -116,7 +107,7 @@ mod gpu {
 
     #[test]
     fn nothing_is_created_on_the_device_while_training_is_timed() {
-        for (device, open) in with(TIMES | INSIDE) {
+        for (device, open) in own_devices(TIMES | INSIDE) {
             let read = || {
                 let hal = device.get_internal_counters().hal;
                 let made = [&hal.buffers, &hal.buffer_memory, &hal.memory_allocations, &hal.bind_groups, &hal.compute_pipelines];
@@ -135,7 +126,7 @@ mod gpu {
 
     #[test]
     fn sessions_on_one_device_share_their_pipelines() {
-        for (device, open) in with(Features::empty()) {
+        for (device, open) in own_devices(Features::empty()) {
             let made = || device.get_internal_counters().hal.compute_pipelines.read();
             let rows = rows();
             let mut training = trainer(Timing::Nothing).build_on(open.clone()).unwrap();

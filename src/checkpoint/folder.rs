@@ -1,8 +1,9 @@
 //! The folder of a run's checkpoints: which there are, the newest that is sound, which are kept.
 
-use super::Checkpoint;
 use super::whole::{UNFINISHED, write_whole};
+use super::{Checkpoint, Lock};
 use crate::error::{Error, Result};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "step-";
@@ -39,7 +40,7 @@ impl Folder {
     /// The steps that there are checkpoints of, in order. Files of other names are nobody's.
     pub fn numbers(&self) -> Result<Vec<u64>> {
         let entries = match std::fs::read_dir(&self.path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             read => read.map_err(|e| Error::io(&self.path, e))?,
         };
         let mut numbers = Vec::new();
@@ -72,10 +73,15 @@ impl Folder {
         }
     }
 
-    /// Makes it ready to be written to: it is there, what a run that was killed left half written is gone, and so are checkpoints of steps after
-    /// `number`, which the run that goes on from there writes anew.
-    pub fn clear_after(&self, number: Option<u64>) -> Result<()> {
+    /// Makes the folder where it is not there yet, and locks it.
+    pub fn lock(&self) -> Result<Lock> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        Lock::of(&self.path)
+    }
+
+    /// Makes it ready to be written to: what a run that was killed left half written is gone, and so are checkpoints of steps after `number`, which the
+    /// run that goes on from there writes anew.
+    pub fn clear_after(&self, number: Option<u64>) -> Result<()> {
         for entry in std::fs::read_dir(&self.path).map_err(|e| Error::io(&self.path, e))? {
             let entry = entry.map_err(|e| Error::io(&self.path, e))?;
             let name = entry.file_name();
@@ -89,20 +95,44 @@ impl Folder {
     }
 
     /// Writes a checkpoint, and takes away all but the last `keep` and the best of those that are there, by `values`: what each is worth, smaller
-    /// being better.
+    /// being better. Where the disk is full, they go first, but for the newest.
     pub(super) fn write(&self, checkpoint: &Checkpoint, keep: usize, values: &[(u64, f64)]) -> Result<(PathBuf, u64)> {
         let bytes = checkpoint.to_bytes()?;
         let path = self.file(checkpoint.number);
-        write_whole(&path, &bytes)?;
-        let numbers = self.numbers()?;
-        let best = values.iter().filter(|(number, _)| numbers.contains(number)).min_by(|a, b| a.1.total_cmp(&b.1)).map(|best| best.0);
-        let old = numbers.len().saturating_sub(keep);
-        for &number in numbers[..old].iter().filter(|&&number| Some(number) != best && number != checkpoint.number) {
-            let path = self.file(number);
-            std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+        let mut others = self.numbers()?;
+        others.retain(|&number| number != checkpoint.number);
+        let mut going = outdated(&others, checkpoint.number, keep, values);
+        match write_whole(&path, &bytes) {
+            Err(Error::Io { source, .. }) if is_full(&source) && going.iter().any(|number| Some(number) != others.last()) => {
+                self.remove(going.extract_if(.., |number| Some(&*number) != others.last()))?;
+                write_whole(&path, &bytes)?;
+            }
+            written => written?,
         }
+        self.remove(going)?;
         Ok((path, bytes.len() as u64))
     }
+
+    fn remove(&self, numbers: impl IntoIterator<Item = u64>) -> Result<()> {
+        numbers
+            .into_iter()
+            .map(|number| self.file(number))
+            .try_for_each(|path| std::fs::remove_file(&path).map_err(|e| Error::io(&path, e)))
+    }
+}
+
+/// What goes once a checkpoint is beside the others, which are in order: all but the last `keep` and the best.
+fn outdated(others: &[u64], new: u64, keep: usize, values: &[(u64, f64)]) -> Vec<u64> {
+    let mut all = [others, &[new]].concat();
+    all.sort_unstable();
+    let best = values.iter().filter(|(number, _)| all.contains(number)).min_by(|a, b| a.1.total_cmp(&b.1)).map(|best| best.0);
+    all.truncate(all.len().saturating_sub(keep));
+    all.retain(|&number| Some(number) != best && number != new);
+    all
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 fn number_of(name: &str) -> Option<u64> {
@@ -124,7 +154,7 @@ mod tests {
         let folder = Folder::new(own.path().join("checkpoints"));
         assert_eq!(folder.numbers().unwrap(), [0; 0]);
         assert!(folder.newest().unwrap().is_none());
-        folder.clear_after(None).unwrap();
+        drop(folder.lock().unwrap());
         // the second is the best until the fifth; what has no value can not be the best
         let values = [(10, 3.0), (20, 1.0), (30, 2.0), (40, f64::NAN), (50, 0.5)];
         let left: Vec<Vec<u64>> = [10, 20, 30, 40, 50, 60]
@@ -152,6 +182,30 @@ mod tests {
         folder.clear_after(Some(20)).unwrap();
         assert_eq!(folder.numbers().unwrap(), [10, 20]);
         assert!(!half.exists() && own.path().join("notes.txt").is_file());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn on_a_full_disk_those_that_would_go_go_first_but_never_the_newest() {
+        let own = tempfile::tempdir().unwrap();
+        let folder = Folder::new(own.path());
+        let fill = |number| std::os::unix::fs::symlink("/dev/full", folder.file(number).with_extension("ckpt.unfinished")).unwrap();
+        for number in [10, 20, 30] {
+            folder.write(&of(number), 3, &[]).unwrap();
+        }
+        fill(40);
+        folder.write(&of(40), 3, &[]).unwrap();
+        assert_eq!(folder.numbers().unwrap(), [20, 30, 40]);
+        // of nine none would go; of one all would, and the newest does once the new one is there
+        fill(50);
+        assert!(folder.write(&of(50), 9, &[]).unwrap_err().to_string().contains("make room on this disk"));
+        assert_eq!(folder.numbers().unwrap(), [20, 30, 40]);
+        fill(50);
+        folder.write(&of(50), 1, &[]).unwrap();
+        assert_eq!(folder.numbers().unwrap(), [50]);
+        fill(60);
+        assert!(folder.write(&of(60), 1, &[]).is_err());
+        assert_eq!(folder.newest().unwrap().unwrap().checkpoint.number, 50);
     }
 
     #[test]

@@ -10,11 +10,13 @@
 
 mod file;
 mod folder;
+mod lock;
 mod whole;
 mod writer;
 
 pub use file::VERSION;
 pub use folder::{Folder, Found};
+pub use lock::{Lock, is_lock_file};
 pub use whole::{is_unfinished_file, write_whole};
 pub(crate) use writer::{Done, Writer};
 

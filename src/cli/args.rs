@@ -114,9 +114,15 @@ pub struct Train {
     #[arg(
         long,
         requires = "resume",
-        help = "Go on although epochs, schedule, early stopping, device or output differ: not to the same bits"
+        help = "Go on although epochs, schedule, early stopping, clipping, optimizer or device differ: not to the same bits"
     )]
     pub force: bool,
+    /// Whether the device is compared with the reference before.
+    #[arg(
+        long,
+        help = "Compare each dispatch of a step and of a judgement on the device with the reference in f64 first, and refuse a device that differs"
+    )]
+    pub verify: bool,
     /// Whether the result is printed as JSON.
     #[arg(long, help = "Print the result as one JSON object, the last line of stdout")]
     pub json: bool,

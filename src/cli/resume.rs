@@ -3,7 +3,7 @@
 use super::args::{Train, with_target};
 use super::config::Config;
 use super::run;
-use crate::checkpoint::{Checkpoint, Found};
+use crate::checkpoint::{Checkpoint, Found, Lock};
 use crate::error::{Error, Place, Result};
 use crate::train::place;
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ pub(super) enum Plan {
 /// A run that goes on.
 pub(super) struct GoOn {
     pub(super) folder: PathBuf,
+    pub(super) lock: Lock,
     /// What it is called.
     pub(super) name: String,
     pub(super) checkpoint: Checkpoint,
@@ -31,8 +32,11 @@ pub(super) struct GoOn {
     pub(super) warnings: Vec<String>,
 }
 
-/// What may be another in a run that is forced to go on: sections, and single keys.
-const SAFE: [&str; 8] = ["early_stopping", "schedule", "clip", "device", "output", "train.epochs", "train.max_seconds", "data.path"];
+/// What may be another in a run that goes on, without a word: sections and single keys that no bit of the weights hangs on. (That the data are the
+/// same, wherever they are, is told by their hash.)
+const FREE: [&str; 5] = ["output", "device.memory", "device.submission", "data.path", "train.max_seconds"];
+/// What may be another in a run that is forced to go on.
+const SAFE: [&str; 5] = ["early_stopping", "schedule", "clip", "device", "train.epochs"];
 /// Of the optimizer, all but what says which states there are.
 const FIXED_OF_OPTIMIZER: [&str; 2] = ["optimizer.type", "optimizer.ema"];
 
@@ -71,6 +75,7 @@ fn go_on(args: &Train, config: Config, folder: &Path) -> Result<Plan> {
     if args.out.as_deref().is_some_and(|out| out != folder) {
         return Err(Error::input("a run goes on in its own folder: leave --out out, or copy the folder first"));
     }
+    let lock = Lock::of(folder)?;
     let Some(Found { checkpoint, path, refused }) = run::checkpoints(folder).newest()? else {
         return Err(Error::input(format!(
             "{} has no checkpoint to go on from: train anew, with --overwrite to replace it",
@@ -81,11 +86,11 @@ fn go_on(args: &Train, config: Config, folder: &Path) -> Result<Plan> {
         Error::at(Place::file(&path), "the books in this checkpoint can not be read: take it away, and the one before is taken")
     })?;
     let was = checkpoint.note(CONFIG).unwrap_or_default();
-    check(was, &config.to_toml(), args.force)?;
+    let same = check(was, &config.to_toml(), args.force)?;
     let manifest = run::read_manifest(folder)?;
     let result = &manifest["result"];
     let stopped = result["stopped"].as_str().unwrap_or("interrupted");
-    if !result.is_null() && !["interrupted", "time"].contains(&stopped) && was == config.to_toml() {
+    if !result.is_null() && !["interrupted", "time"].contains(&stopped) && same {
         return Err(Error::input(format!(
             "the run in {} is finished ({stopped}): for more epochs --set train.epochs=N --force",
             folder.display()
@@ -93,16 +98,16 @@ fn go_on(args: &Train, config: Config, folder: &Path) -> Result<Plan> {
     }
     let name = manifest["name"].as_str().unwrap_or(config.name()).to_string();
     let warnings = refused.iter().map(|error| format!("warning: {error}; going on from the one before")).collect();
-    Ok(Plan::GoOn(Box::new(config), GoOn { folder: folder.to_path_buf(), name, checkpoint, place, warnings }))
+    Ok(Plan::GoOn(Box::new(config), GoOn { folder: folder.to_path_buf(), lock, name, checkpoint, place, warnings }))
 }
 
-/// An error where two configs differ in what may not, key by key.
-fn check(was: &str, is: &str, force: bool) -> Result<()> {
+/// An error where two configs differ in what may not, key by key; whether they mean the same training.
+fn check(was: &str, is: &str, force: bool) -> Result<bool> {
     let (was, is) = (keys(was)?, keys(is)?);
     let none = "nothing".to_string();
     let shown = |key: &String| format!("{key} was {}, is {}", was.get(key).unwrap_or(&none), is.get(key).unwrap_or(&none));
     let all = is.keys().chain(was.keys().filter(|key| !is.contains_key(*key)));
-    let differ = all.filter(|key| was.get(*key) != is.get(*key));
+    let differ = all.filter(|key| was.get(*key) != is.get(*key) && !is_among(&FREE, key));
     let (safe, fixed): (Vec<&String>, Vec<&String>) = differ.partition(|key| is_safe(key));
     let list = |keys: Vec<&String>| keys.into_iter().map(shown).collect::<Vec<_>>().join("; ");
     if !fixed.is_empty() {
@@ -112,7 +117,7 @@ fn check(was: &str, is: &str, force: bool) -> Result<()> {
         )));
     }
     match safe.is_empty() || force {
-        true => Ok(()),
+        true => Ok(safe.is_empty()),
         false => Err(Error::input(format!(
             "the config is not the one that the run began with: {}: undo that, or add --force, with which it goes on, but not to the same bits",
             list(safe)
@@ -122,7 +127,11 @@ fn check(was: &str, is: &str, force: bool) -> Result<()> {
 
 fn is_safe(key: &str) -> bool {
     let of_optimizer = key.starts_with("optimizer.") && !FIXED_OF_OPTIMIZER.contains(&key);
-    of_optimizer || SAFE.iter().any(|safe| key.strip_prefix(safe).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    of_optimizer || is_among(&SAFE, key)
+}
+
+fn is_among(names: &[&str], key: &str) -> bool {
+    names.iter().any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
 /// The keys of a config with their values, in TOML's words.
@@ -154,11 +163,14 @@ mod tests {
     fn a_key_that_differs_is_named_with_both_values() {
         let was = "seed = 7\n[train]\nbatch = 32\nepochs = 5\n[optimizer]\ntype = \"adam\"\nlr = 0.1\n";
         let told = |from: &str, to: &str, force| check(was, &was.replace(from, to), force).map_err(|e| e.to_string());
-        assert_eq!(told("", "", false), Ok(()));
+        assert_eq!(told("", "", false), Ok(true));
         let refused = told("epochs = 5", "epochs = 9", false).unwrap_err();
         assert!(refused.contains("train.epochs was 5, is 9") && refused.contains("--force"), "{refused}");
-        for (from, to) in [("epochs = 5", "epochs = 9"), ("lr = 0.1", "lr = 0.2"), ("[train]", "[output]\nkeep = 1\n[train]")] {
-            assert_eq!(told(from, to, true), Ok(()), "{to}");
+        for more in ["[output]\nkeep = 1", "[device]\nmemory = 1000\nsubmission = 8"] {
+            assert_eq!(told("[train]", &format!("{more}\n[train]"), false), Ok(true), "{more}");
+        }
+        for (from, to) in [("epochs = 5", "epochs = 9"), ("lr = 0.1", "lr = 0.2"), ("[train]", "[device]\nuse = \"cpu\"\n[train]")] {
+            assert_eq!(told(from, to, true), Ok(false), "{to}");
             assert!(told(from, to, false).is_err(), "{to}");
         }
         for (from, to, wanted) in [

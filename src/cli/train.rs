@@ -13,201 +13,310 @@ use super::run::{self, Begun};
 use super::scalars::Scalars;
 use super::screen::Screen;
 use super::{print, say};
-use crate::error::Result;
-use crate::exec::DeviceInfo;
+use crate::checkpoint::{Checkpoint, write_whole};
+use crate::error::{Error, Result};
+use crate::exec::{DeviceInfo, OpenDevice};
 use crate::flow::Trouble;
 use crate::metrics::{self, Scores};
-use crate::train::{Checkpoints, Event, Every, Reason, Report, Timing};
+use crate::train::{Checkpoints, Event, Every, MemberReport, Reason, Report, Timing, Training};
 use serde_json::{Map, Value, json};
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn train(args: &Train) -> Result<ExitCode> {
-    let talk = |text: &str| {
-        if !args.quiet {
-            say(text);
-        }
-    };
     let (config, overwrite, from) = match resume::plan(args)? {
         Plan::Begin(config, overwrite) => (*config, overwrite, None),
         Plan::GoOn(config, on) => (*config, false, Some(on)),
     };
-    from.iter().flat_map(|on| &on.warnings).for_each(|warning| talk(warning));
+    if !args.quiet {
+        from.iter().flat_map(|on| &on.warnings).for_each(|warning| say(warning));
+    }
     let name = from.as_ref().map_or(config.name(), |on| &on.name).to_string();
     let device = config.device.open(args.device.as_deref())?;
     let data = assemble::prepare(&config)?;
-    let Prepared { train, valid, test, .. } = &data;
     let timing = if args.profile.is_some() { Timing::Steps } else { Timing::Start };
     let mut training = assemble::trainer(&config, &data)?.timing(timing).build_on(device.clone())?;
+    let verified = if args.verify { Some(training.verify(&data.train)?) } else { None };
     let interrupt = Interrupt::listen(args.quiet)?;
-    let folder = match &from {
-        Some(on) => on.folder.clone(),
-        None => run::create(args.out.as_deref().or(config.output.dir.as_deref()), &name, overwrite)?,
+    let (folder, from, _lock) = match from {
+        Some(GoOn { folder, lock, checkpoint, place, .. }) => (folder, Some((checkpoint, place)), lock),
+        None => {
+            let (folder, lock) = run::create(args.out.as_deref().or(config.output.dir.as_deref()), &name, overwrite)?;
+            (folder, None, lock)
+        }
     };
     let begun_in = Begun(&folder);
     let given_up = folder.clone();
     interrupt.before_end(move || run::give_up(&given_up));
-    if from.is_none() {
-        // first of all: by it the folder is known for that of a run
-        run::write_manifest(&folder, &manifest(&name, &config, &data, device.info(), None))?;
-        run::write_config(&folder, &config)?;
+    let job = Job { args, name, config, device, data, folder: &folder, interrupt };
+    job.talk(&format!("device: {} ({})", job.device.info(), job.device.why()));
+    if let Some(rows) = &verified {
+        job.talk(&format!("verified: the device computes each of {} dispatches as the reference does", rows.len()));
     }
-    let trace = profile::trace_file(args.profile.as_ref(), &folder)?;
-    talk(&format!("device: {} ({})", device.info(), device.why()));
-    talk(&format!("data: {} to train, {} to validate, {} to test", rows(train.len()), rows(valid.len()), rows(test.len())));
-    if let [.., last] = training.batches(train)[..]
-        && last > config.train.batch
-    {
-        talk("batches: one row would be left over, and has no variance for batch normalisation: it joins the last batch");
+    let mut begun = false;
+    let outcome = job.run(&mut training, from, &mut begun);
+    drop(begun_in);
+    if outcome.is_err() && begun && run::has_checkpoints(&folder) {
+        say(&format!("the last checkpoint is kept: go on with `gradus train --resume {}`", folder.display()));
     }
-
-    let stop = assemble::stop(&config).when(interrupt.flag());
-    let mut journal = match &from {
-        Some(GoOn { place: (epoch, step), .. }) => {
-            talk(&format!("going on in epoch {epoch} after {step} of its steps, in {}", folder.display()));
-            Journal::resume(&folder)
-        }
-        None => {
-            let mut journal = Journal::create(&folder)?;
-            journal.say("start", start(&name, &config, &data, device.info(), &folder));
-            journal
-        }
-    };
-    let mut scalars = if config.output.tensorboard { Some(Scalars::create(&folder)?) } else { None };
-    let mut screen = Screen::new(args, &format!("{name} · {}", device.info()), stop.epochs, &folder, &interrupt)?;
-    let checkpoints = Checkpoints::new(run::checkpoints(&folder).path())
-        .every(config.output.checkpoint_every.unwrap_or(Every::Epochs(0)))
-        .keep(config.output.keep)
-        .about("data", &data.hash)
-        .note(resume::CONFIG, config.to_toml());
-    training.keep_checkpoints(checkpoints);
-    let resumed = from.is_some();
-    if let Some(on) = from {
-        if args.force { training.resume_even_so(on.checkpoint) } else { training.resume(on.checkpoint) }
-    }
-    let (mut warned, mut begun) = (Vec::new(), false);
-    let outcome = training.fit_with(train, valid, stop, |event| {
-        match event {
-            Event::Checkpoint { .. } => run::commit(&folder),
-            Event::Progress { .. } => begun = true,
-            _ => {}
-        }
-        screen.on(event);
-        journal.on(event);
-        if let Some(scalars) = &mut scalars {
-            scalars.on(event);
-        }
-        for warning in warnings(event, &mut warned) {
-            screen.say(warning);
-        }
-    });
-    screen.end();
-    let report = match outcome {
-        Ok(report) => report,
-        Err(error) => {
-            journal.say("end", json!({"error": error.to_string(), "exit_code": error.exit_code()}));
-            drop((journal, scalars));
-            if let Some(trace) = &trace {
-                let _ = std::fs::remove_file(trace);
-            }
-            drop(begun_in);
-            if begun && run::has_checkpoints(&folder) {
-                say(&format!("the last checkpoint is kept: go on with `gradus train --resume {}`", folder.display()));
-            }
-            return Err(error);
-        }
-    };
-    run::commit(&folder);
-    let first = report.first();
-    let valid_scores = if valid.is_empty() { None } else { training.evaluate(valid)?.into_iter().next() };
-    let test_scores = if test.is_empty() { None } else { training.evaluate(test)?.into_iter().next() };
-
-    let summary = summary(&report, valid_scores.as_ref(), test_scores.as_ref(), device.info(), &folder);
-    if resumed {
-        // where it was forced to go on with another one
-        run::write_config(&folder, &config)?;
-    }
-    run::write_metrics(&folder, &first.epochs)?;
-    run::write_flow(&folder, &first.flow)?;
-    run::write_model(&folder, &first.weights)?;
-    run::write_manifest(&folder, &manifest(&name, &config, &data, device.info(), Some((&report, &summary))))?;
-    journal.say("end", summary.clone());
-    journal.close()?;
-    if let Some(scalars) = scalars {
-        scalars.close()?;
-    }
-    if args.profile.is_some() || std::io::stderr().is_terminal() {
-        talk(&profile::start_line(&report.start));
-    }
-    if let (Some(file), Some(profile)) = (&trace, &report.profile) {
-        profile::write_trace(file, profile)?;
-        profile::table(profile).iter().for_each(|line| talk(line));
-        talk(&format!("trace: {} (open it in ui.perfetto.dev or chrome://tracing)", file.display()));
-    }
-    talk(&format!(
-        "{} epoch{} in {:.1} s ({}), {} samples/s; weights of epoch {}, hash {}; in {}",
-        first.epochs.len(),
-        if first.epochs.len() == 1 { "" } else { "s" },
-        report.seconds,
-        first.stopped.name(),
-        thousands(report.samples_per_second),
-        first.best_epoch,
-        first.weights_hash,
-        folder.display()
-    ));
-    let interrupted = first.stopped == Reason::Interrupted;
-    if interrupted && run::has_checkpoints(&folder) {
-        talk(&format!("interrupted: go on with `gradus train --resume {}`", folder.display()));
-    }
-    if interrupted {
-        // whoever stops it does not want to wait: `gradus report` writes it
-        report::clear(&folder)?;
-    } else if config.output.report {
-        let run = run::open(&folder)?;
-        match report::write(&folder, &run, Some(&data), &mut training, &device) {
-            Ok(path) => talk(&format!("report: {}", path.display())),
-            // the run is whole without it
-            Err(error) => say(&format!("warning: no report: {error}")),
-        }
-    } else {
-        report::clear(&folder)?;
-    }
-    if args.json {
-        print(&summary.to_string())?;
-    } else {
-        for (set, scores) in [("validation", valid_scores), ("test", test_scores)] {
-            if let Some(scores) = scores {
-                print(&format!("{set}: {}", describe(&scores)))?;
-            }
-        }
-    }
-    Ok(if interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    outcome
 }
 
-/// What an event gives reason to warn of. The same trouble of the same layer is warned of once.
-fn warnings(event: &Event<'_>, said: &mut Vec<(Trouble, String)>) -> Vec<String> {
-    match event {
-        Event::Diagnosis { flow, found, .. } => {
-            let new = found.iter().filter(|diagnosis| {
-                let layer = flow.layers.iter().map(|layer| &layer.label).find(|label| diagnosis.message.contains(label.as_str()));
-                let trouble = (diagnosis.trouble, layer.cloned().unwrap_or_default());
-                let new = !said.contains(&trouble);
-                said.extend(new.then_some(trouble));
-                new
-            });
-            new.map(|diagnosis| format!("warning: epoch {}: {diagnosis}", flow.epoch)).collect()
+/// A training in its folder, with all that was found out before it.
+struct Job<'a> {
+    args: &'a Train,
+    name: String,
+    config: Config,
+    device: OpenDevice,
+    data: Prepared,
+    folder: &'a Path,
+    interrupt: Interrupt,
+}
+
+impl Job<'_> {
+    fn talk(&self, text: &str) {
+        if !self.args.quiet {
+            say(text);
         }
-        Event::Rollback { epoch, factor, what, .. } => {
-            vec![format!("warning: epoch {epoch}: {what}: the epoch begins anew, at {factor} times the rate")]
+    }
+
+    /// Trains, from a checkpoint at a place where there is one, writes down what came of it, and tells. `begun` is set once a step was made.
+    fn run(&self, training: &mut Training, from: Option<(Checkpoint, (usize, usize))>, begun: &mut bool) -> Result<ExitCode> {
+        let Job { args, config, data, folder, .. } = self;
+        let Prepared { train, valid, test, .. } = data;
+        if from.is_none() {
+            // first of all: by it the folder is known for that of a run
+            run::write_manifest(folder, &self.manifest(None))?;
+            run::write_config(folder, config)?;
         }
-        Event::NoCheckpoint { error } => vec![format!("warning: no checkpoint: {error}")],
-        Event::Distrust { entry, what } => {
-            vec![format!(
-                "warning: the device gets {entry} wrong ({what}): it is not used, which may be slower; a newer driver may mend it"
-            )]
+        let trace = profile::trace_file(args.profile.as_ref(), folder)?;
+        self.talk(&format!("data: {} to train, {} to validate, {} to test", rows(train.len()), rows(valid.len()), rows(test.len())));
+        if let [.., last] = training.batches(train)[..]
+            && last > config.train.batch
+        {
+            self.talk("batches: one row would be left over, and has no variance for batch normalisation: it joins the last batch");
         }
-        _ => vec![],
+        let mut journal = match &from {
+            Some((_, (epoch, step))) => {
+                self.talk(&format!("going on in epoch {epoch} after {step} of its steps, in {}", folder.display()));
+                Journal::resume(folder)
+            }
+            None => {
+                let mut journal = Journal::create(folder)?;
+                journal.say("start", self.start());
+                journal
+            }
+        };
+        let resumed = from.is_some();
+        let outcome = self.fit(training, from.map(|from| from.0), &mut journal, begun);
+        let report = match outcome {
+            Ok(report) => report,
+            Err(error) => {
+                journal.say("end", json!({"error": error.to_string(), "exit_code": error.exit_code()}));
+                if let Some(trace) = &trace {
+                    let _ = std::fs::remove_file(trace);
+                }
+                return Err(error);
+            }
+        };
+        run::commit(folder);
+        let first = report.first();
+        run::write_model(folder, &first.weights).map_err(|error| rescue(error, first))?;
+        let valid_scores = if valid.is_empty() { None } else { training.evaluate(valid)?.into_iter().next() };
+        let test_scores = if test.is_empty() { None } else { training.evaluate(test)?.into_iter().next() };
+
+        let summary = summary(&report, valid_scores.as_ref(), test_scores.as_ref(), self.device.info(), folder);
+        if resumed {
+            // where it was forced to go on with another one
+            run::write_config(folder, config)?;
+        }
+        run::write_metrics(folder, &first.epochs)?;
+        run::write_flow(folder, &first.flow)?;
+        run::write_manifest(folder, &self.manifest(Some((&report, &summary))))?;
+        journal.say("end", summary.clone());
+        if let Err(error) = journal.close() {
+            say(&format!("warning: lines are missing: {error}"));
+        }
+        if args.profile.is_some() || std::io::stderr().is_terminal() {
+            self.talk(&profile::start_line(&report.start));
+        }
+        if let (Some(file), Some(profile)) = (&trace, &report.profile) {
+            profile::write_trace(file, profile)?;
+            profile::table(profile).iter().for_each(|line| self.talk(line));
+            self.talk(&format!("trace: {} (open it in ui.perfetto.dev or chrome://tracing)", file.display()));
+        }
+        self.talk(&format!(
+            "{} epoch{} in {:.1} s ({}), {} samples/s; weights of epoch {}, hash {}; in {}",
+            first.epochs.len(),
+            if first.epochs.len() == 1 { "" } else { "s" },
+            report.seconds,
+            first.stopped.name(),
+            thousands(report.samples_per_second),
+            first.best_epoch,
+            first.weights_hash,
+            folder.display()
+        ));
+        let interrupted = first.stopped == Reason::Interrupted;
+        if interrupted && run::has_checkpoints(folder) {
+            self.talk(&format!("interrupted: go on with `gradus train --resume {}`", folder.display()));
+        }
+        if interrupted {
+            // whoever stops it does not want to wait: `gradus report` writes it
+            report::clear(folder)?;
+        } else if config.output.report {
+            let run = run::open(folder)?;
+            match report::write(folder, &run, Some(data), training, &self.device) {
+                Ok(path) => self.talk(&format!("report: {}", path.display())),
+                // the run is whole without it
+                Err(error) => say(&format!("warning: no report: {error}")),
+            }
+        } else {
+            report::clear(folder)?;
+        }
+        if args.json {
+            print(&summary.to_string())?;
+        } else {
+            for (set, scores) in [("validation", valid_scores), ("test", test_scores)] {
+                if let Some(scores) = scores {
+                    print(&format!("{set}: {}", describe(&scores)))?;
+                }
+            }
+        }
+        Ok(if interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    }
+
+    /// Trains, with everybody told who follows it.
+    fn fit(&self, training: &mut Training, from: Option<Checkpoint>, journal: &mut Journal, begun: &mut bool) -> Result<Report> {
+        let Job { args, config, data, folder, .. } = self;
+        let stop = assemble::stop(config).when(self.interrupt.flag());
+        let mut scalars = if config.output.tensorboard { Some(Scalars::create(folder)?) } else { None };
+        let title = format!("{} · {}", self.name, self.device.info());
+        let mut screen = Screen::new(args, &title, stop.epochs, folder, &self.interrupt)?;
+        let checkpoints = Checkpoints::new(run::checkpoints(folder).path())
+            .every(config.output.checkpoint_every.unwrap_or(Every::Epochs(0)))
+            .keep(config.output.keep)
+            .about("data", &data.hash)
+            .note(resume::CONFIG, config.to_toml());
+        training.keep_checkpoints(checkpoints);
+        match from {
+            Some(checkpoint) if args.force => training.resume_even_so(checkpoint),
+            Some(checkpoint) => training.resume(checkpoint),
+            None => {}
+        }
+        let mut warnings = Warnings::default();
+        let outcome = training.fit_with(&data.train, &data.valid, stop, |event| {
+            match event {
+                Event::Checkpoint { .. } => run::commit(folder),
+                Event::Progress { .. } => *begun = true,
+                _ => {}
+            }
+            screen.on(event);
+            journal.on(event);
+            if let Some(scalars) = &mut scalars {
+                scalars.on(event);
+            }
+            for warning in warnings.of(event) {
+                screen.say(warning);
+            }
+        });
+        screen.end();
+        if let Some(Err(error)) = scalars.map(Scalars::close) {
+            say(&format!("warning: TensorBoard will not see all: {error}"));
+        }
+        outcome
+    }
+
+    /// What is known before the first step.
+    fn start(&self) -> Value {
+        let Job { name, config, data, device, folder, .. } = self;
+        json!({
+            "gradus": env!("CARGO_PKG_VERSION"),
+            "name": name,
+            "seed": config.seed,
+            "run": folder.display().to_string(),
+            "device": device_json(device.info()),
+            "rows": {"train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
+            "epochs": config.train.epochs,
+            "batch": config.train.batch,
+        })
+    }
+
+    /// What must be known to use the model and to repeat the run; there from the start, then without the result.
+    fn manifest(&self, done: Option<(&Report, &Value)>) -> Value {
+        let Job { name, config, data, device, .. } = self;
+        let report = done.map(|(report, _)| report);
+        json!({
+            "gradus": env!("CARGO_PKG_VERSION"),
+            "name": name,
+            "seed": config.seed,
+            "device": device_json(device.info()),
+            "data": {"hash": data.hash, "train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
+            "weights_hash": report.map(|report| &report.first().weights_hash),
+            "start_seconds": report.map(|report| profile::start_json(&report.start)),
+            "profile": report.and_then(|report| report.profile.as_ref()).map(profile::to_json),
+            "result": done.map(|(_, summary)| summary),
+            "preprocess": data.preprocess,
+            "class_weights": data.class_weights,
+        })
+    }
+}
+
+/// Puts trained weights that cannot be written into the run folder somewhere else, and says where.
+fn rescue(error: Error, trained: &MemberReport) -> Error {
+    let file = std::env::temp_dir().join(format!("gradus-{}.safetensors", trained.weights_hash));
+    // where nothing can be written at all, the error says so
+    if trained.weights.to_safetensors().and_then(|bytes| write_whole(&file, &bytes)).is_ok() {
+        say(&format!("the trained weights are in {}", file.display()));
+    }
+    error
+}
+
+/// What was warned of, and need not be again.
+#[derive(Default)]
+struct Warnings {
+    /// Troubles of layers.
+    troubles: Vec<(Trouble, String)>,
+    /// Why the last checkpoint was not written.
+    no_checkpoint: Option<String>,
+}
+
+impl Warnings {
+    /// What an event gives reason to warn of. The same trouble of the same layer is warned of once, and checkpoints that fail in a row for the same
+    /// reason, too.
+    fn of(&mut self, event: &Event<'_>) -> Vec<String> {
+        match event {
+            Event::Diagnosis { flow, found, .. } => {
+                let new = found.iter().filter(|diagnosis| {
+                    let layer = flow.layers.iter().map(|layer| &layer.label).find(|label| diagnosis.message.contains(label.as_str()));
+                    let trouble = (diagnosis.trouble, layer.cloned().unwrap_or_default());
+                    let new = !self.troubles.contains(&trouble);
+                    self.troubles.extend(new.then_some(trouble));
+                    new
+                });
+                new.map(|diagnosis| format!("warning: epoch {}: {diagnosis}", flow.epoch)).collect()
+            }
+            Event::Rollback { epoch, factor, what, .. } => {
+                vec![format!("warning: epoch {epoch}: {what}: the epoch begins anew, at {factor} times the rate")]
+            }
+            Event::NoCheckpoint { error } => {
+                // of the file it names, whose name has the step, the reason is what matters
+                let reason = if let Error::Io { source, .. } = error { source.to_string() } else { error.to_string() };
+                let new = self.no_checkpoint.as_ref() != Some(&reason);
+                self.no_checkpoint = Some(reason);
+                if new { vec![format!("warning: no checkpoint: {error}")] } else { vec![] }
+            }
+            Event::Checkpoint { .. } => {
+                let again = self.no_checkpoint.take();
+                again.map(|_| "checkpoints are written again".to_string()).into_iter().collect()
+            }
+            Event::Distrust { entry, what } => {
+                vec![format!(
+                    "warning: the device gets {entry} wrong ({what}): it is not used, which may be slower; a newer driver may mend it"
+                )]
+            }
+            _ => vec![],
+        }
     }
 }
 
@@ -252,37 +361,5 @@ fn summary(report: &Report, valid: Option<&Scores>, test: Option<&Scores>, devic
         "device": device_json(device),
         "weights_hash": first.weights_hash,
         "run": folder.display().to_string(),
-    })
-}
-
-/// What is known before the first step.
-fn start(name: &str, config: &Config, data: &Prepared, device: &DeviceInfo, folder: &Path) -> Value {
-    json!({
-        "gradus": env!("CARGO_PKG_VERSION"),
-        "name": name,
-        "seed": config.seed,
-        "run": folder.display().to_string(),
-        "device": device_json(device),
-        "rows": {"train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
-        "epochs": config.train.epochs,
-        "batch": config.train.batch,
-    })
-}
-
-/// What must be known to use the model and to repeat the run; there from the start, then without the result.
-fn manifest(name: &str, config: &Config, data: &Prepared, device: &DeviceInfo, done: Option<(&Report, &Value)>) -> Value {
-    let report = done.map(|(report, _)| report);
-    json!({
-        "gradus": env!("CARGO_PKG_VERSION"),
-        "name": name,
-        "seed": config.seed,
-        "device": device_json(device),
-        "data": {"hash": data.hash, "train": data.train.len(), "valid": data.valid.len(), "test": data.test.len()},
-        "weights_hash": report.map(|report| &report.first().weights_hash),
-        "start_seconds": report.map(|report| profile::start_json(&report.start)),
-        "profile": report.and_then(|report| report.profile.as_ref()).map(profile::to_json),
-        "result": done.map(|(_, summary)| summary),
-        "preprocess": data.preprocess,
-        "class_weights": data.class_weights,
     })
 }

@@ -2,6 +2,7 @@
 
 use super::frame::{Cells, Column, Frame, GAP};
 use super::source::{ColumnScan, Gaps, Holds, Kind, Role, Scan, TableFile, Wanted, cell_error};
+use super::stamp::Stamp;
 use super::{Targets, list};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -152,6 +153,15 @@ pub struct Columns {
 /// Errors, with the file's name, the line and the number of the field, at the first cell that is not what the column asks for, and when a
 /// column is missing or has two roles.
 pub fn read_columns(file: &mut dyn TableFile, options: &TableOptions) -> Result<Columns> {
+    let stamp = Stamp::of(file.path());
+    let columns = read_twice(file, options);
+    // what seems to be wrong in a file that changed is not what is wrong with it
+    stamp.check(file.path())?;
+    columns
+}
+
+/// Looks through the file to see what its columns hold, then reads them.
+fn read_twice(file: &mut dyn TableFile, options: &TableOptions) -> Result<Columns> {
     let target = choose_targets(file, &options.target)?;
     let weight = options.weight.as_ref().map(|column| file.column(column, "weight")).transpose()?;
     if let Some(weight) = weight.filter(|weight| target.contains(weight)) {

@@ -31,6 +31,7 @@ mod prepare;
 mod scale;
 mod source;
 mod split;
+mod stamp;
 mod statistics;
 mod synthetic;
 mod table;

@@ -216,6 +216,12 @@ impl OpenDevice {
         OpenDevice { limits: Limits { workgroups, ..self.limits }, ..self }
     }
 
+    /// The same device, to which no more than so many steps are handed over at once, at least one: the cure where a driver's watchdog resets a device
+    /// that is busy for too long. Results are the same, to the bit. (The CPU path has no watchdog.)
+    pub fn with_submission(self, steps: usize) -> Self {
+        OpenDevice { limits: Limits { submission: steps.max(1), ..self.limits }, ..self }
+    }
+
     /// Exactly how many bytes an executor for a plan takes: the plan's buffers, and what the executor itself needs for uniforms and for the way of
     /// bytes to the device and back. (Of the host's memory, on the CPU path.)
     pub fn memory(&self, plan: &Plan) -> u64 {
@@ -303,7 +309,7 @@ impl OpenDevice {
         match &self.how {
             How::Cpu(threads) => Ok(Box::new(Cpu::<f32>::new(plan).on(threads.clone()))),
             #[cfg(feature = "gpu")]
-            How::Gpu(context) => Ok(Box::new(super::gpu::Gpu::new(context.clone(), plan)?)),
+            How::Gpu(context) => Ok(Box::new(super::gpu::Gpu::new(context.clone(), plan, self.limits.submission)?)),
         }
     }
 }

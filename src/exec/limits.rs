@@ -12,11 +12,17 @@ pub struct Limits {
     pub memory: Option<u64>,
     /// How many workgroups keep it busy: some hundred on a GPU, one where a workgroup is a loop on a core of the processor.
     pub workgroups: usize,
+    /// The most steps that are handed over at once; a driver's watchdog sees them as one piece of work. Long steps are handed over in fewer at
+    /// once in any case.
+    pub submission: usize,
 }
+
+/// Most steps of one submission, unless told.
+pub(super) const SUBMISSION: usize = 256;
 
 impl Limits {
     /// The CPU path's: elements of a buffer are counted in 32 bits there, too.
-    pub(super) const CPU: Limits = Limits { binding: 4 * u32::MAX as u64, memory: None, workgroups: 1 };
+    pub(super) const CPU: Limits = Limits { binding: 4 * u32::MAX as u64, memory: None, workgroups: 1, submission: SUBMISSION };
 
     /// An error when a plan does not fit, which takes `needed` bytes in all; the message has the numbers.
     pub(super) fn check(&self, plan: &Plan, needed: u64, name: &str) -> Result<()> {
@@ -62,7 +68,7 @@ mod tests {
             builder.buffer(name, Kind::F32, len);
         }
         let plan = builder.finish().unwrap();
-        let check = |binding, memory| Limits { binding, memory, workgroups: 1 }.check(&plan, plan.memory(), "a GPU");
+        let check = |binding, memory| Limits { binding, memory, ..Limits::CPU }.check(&plan, plan.memory(), "a GPU");
         check(8000, Some(plan.memory())).unwrap();
         let told = check(7999, None).unwrap_err().to_string();
         assert!(told.contains("`larger` needs 8000 bytes, but a GPU binds at most 7999 bytes"), "{told}");

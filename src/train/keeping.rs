@@ -5,10 +5,11 @@ use super::early_stop::Monitor;
 use super::ledger::Ledger;
 use super::report::Event;
 use super::session::Session;
-use crate::checkpoint::{Checkpoint, Done, Folder, NOTE, Writer};
+use crate::checkpoint::{Checkpoint, Done, Folder, Lock, NOTE, Writer};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 /// How often a checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub enum Every {
 /// Where checkpoints go, how often they are written, and how many are kept.
 ///
 /// A checkpoint is read from the device between two updates, and written by a thread of its own while the device goes on. One that is due while the
-/// one before is still on its way is passed over. The last one, at the end or when training is stopped, is always written.
+/// one before is still on its way is passed over, and so is one with which the reading would take more than a twentieth of the time. The last one, at the
+/// end or when training is stopped, is always written.
 ///
 /// ```
 /// use gradus::checkpoint::Folder;
@@ -85,11 +87,18 @@ impl Checkpoints {
     }
 }
 
+/// Of the time, the training has so many parts for each that goes into reading checkpoints from the device.
+const SHARE: u32 = 20;
+
 /// The checkpoints of a training that goes on.
 pub(super) struct Keeper {
     every: Option<Every>,
     about: BTreeMap<String, String>,
     writer: Writer,
+    /// Goes after the writer.
+    _lock: Lock,
+    /// When enough time has gone by since the last one.
+    rests_until: Instant,
     /// By what the best one is told, and whether a larger value is better.
     best: (Monitor, bool),
     /// Whether a value that was not finite spoils the rest of the epoch.
@@ -125,6 +134,7 @@ impl Keeper {
         sticky: bool,
         from: Option<u64>,
     ) -> Result<Self> {
+        let lock = setup.folder.lock()?;
         if from.is_none() && !setup.folder.numbers()?.is_empty() {
             let path = setup.folder.path().display();
             return Err(Error::input(format!(
@@ -133,7 +143,7 @@ impl Keeper {
         }
         setup.folder.clear_after(from)?;
         let writer = Writer::start(setup.folder.clone(), setup.keep)?;
-        Ok(Keeper { every: setup.every, about, writer, best, sticky, updates, steps })
+        Ok(Keeper { every: setup.every, about, writer, _lock: lock, rests_until: Instant::now(), best, sticky, updates, steps })
     }
 
     /// Whether one is due within an epoch after its update number `update`.
@@ -155,15 +165,25 @@ impl Keeper {
         self.writer.news().map(told)
     }
 
-    /// Reads one from the device and hands it over, unless the one before is still on its way, or the epoch is spoilt: there it would be no place to go
-    /// on from.
+    /// Reads one from the device and hands it over, unless the one before is still on its way, too much time went into them, or the epoch is spoilt:
+    /// there it would be no place to go on from.
     pub(super) fn save(&mut self, at: At, course: &Course, ledger: &Ledger<'_>, session: &mut Session) -> Result<Option<Told>> {
+        if Instant::now() < self.rests_until {
+            return Ok(self.news());
+        }
+        self.save_now(at, course, ledger, session)
+    }
+
+    fn save_now(&mut self, at: At, course: &Course, ledger: &Ledger<'_>, session: &mut Session) -> Result<Option<Told>> {
         let before = self.news();
         if self.writer.is_busy() {
             return Ok(before);
         }
         let spoilt = |(member, &fault): (usize, &u32)| fault != 0 && !ledger.is_stopped(member);
-        if self.sticky && session.faults()?.iter().enumerate().any(spoilt) {
+        let faults = session.faults()?;
+        // what the device had to do before is not what this costs
+        let began = Instant::now();
+        if self.sticky && faults.iter().enumerate().any(spoilt) {
             return Ok(before);
         }
         let mut tensors = session.save(at.step, at.looks)?;
@@ -173,13 +193,14 @@ impl Keeper {
         let values = ledger.values(&self.best.0, self.best.1)?;
         let values = values.iter().enumerate().map(|(epoch, &value)| (((epoch + 1) * self.steps) as u64, value)).collect();
         self.writer.hand_over(Checkpoint { number, about: self.about.clone(), state, tensors }, values)?;
+        self.rests_until = Instant::now() + SHARE * began.elapsed();
         Ok(before)
     }
 
     /// The same, whatever is on its way, and waits until it is written.
     pub(super) fn save_last(&mut self, at: At, course: &Course, ledger: &Ledger<'_>, session: &mut Session) -> Result<Vec<Told>> {
         let mut all: Vec<Told> = self.writer.wait().map(told).into_iter().collect();
-        self.save(at, course, ledger, session)?;
+        self.save_now(at, course, ledger, session)?;
         all.extend(self.writer.wait().map(told));
         Ok(all)
     }

@@ -56,9 +56,9 @@ pub(crate) struct Session {
     pub(super) outputs: usize,
     /// What each row of the table weighs, its class's weight in it.
     pub(super) row_weights: Option<Vec<f32>>,
-    clocked: bool,
+    pub(super) clocked: bool,
     /// When the executor was ready; taken by the first step.
-    ready: Option<Instant>,
+    pub(super) ready: Option<Instant>,
     /// What went before the first step was done.
     pub(crate) start: StartTimes,
     /// Variants that the device got wrong when they were tried for this session.

@@ -1,7 +1,7 @@
 //! What can be asked of a model on a device, before and after it is trained: metrics, predictions, its gradients, its first step.
 
 use super::Training;
-use super::beats::beats;
+use super::beats::{Beat, beats};
 use super::session::Session;
 use super::trainer::{Member, Trainer};
 use crate::clip::Clip;
@@ -12,6 +12,7 @@ use crate::gradcheck::{TensorCheck, gradcheck};
 use crate::kernel::{Part, Row, Step};
 use crate::metrics::Scores;
 use crate::model::Compiled;
+use crate::parity::{LockstepRow, lockstep};
 use crate::plan::ProgramId;
 use crate::precision::Precision;
 use crate::schedule::Position;
@@ -70,6 +71,49 @@ impl Training {
     /// Compiles for a data set and uploads everything that the first step needs, for [`crate::parity::lockstep`]. Formulas of the user's own are
     /// checked before, as they are before a training.
     pub fn first_step(&self, train: &Dataset) -> Result<FirstStep> {
+        let (mut session, program, beats) = self.ready_to_train(train)?;
+        let table = self.first_row(&beats[0]);
+        let (program, _) = session.ready(program, &beats)?;
+        let (executor, compiled) = session.into_parts();
+        Ok(FirstStep { compiled, executor, program, table })
+    }
+
+    /// Compares what the device computes with the reference in `f64`, from the same numbers: each dispatch of the first step, and of the judgement of
+    /// its rows. That is every kernel of the training, in the variant and at the size in which it will run.
+    ///
+    /// [`Error::Wrong`] where they differ by more than rounding: it names the first dispatch that does.
+    ///
+    /// ```
+    /// use gradus::{Dataset, Device, Loss, Model, Trainer};
+    /// let (train, _) = Dataset::moons(200, 1).split(0.8);
+    /// let training = Trainer::new(Model::input(2).dense(8).tanh().dense(2), Loss::cross_entropy()).build(Device::Auto)?;
+    /// assert!(training.verify(&train)?.iter().all(|row| row.passes()));
+    /// # Ok::<(), gradus::Error>(())
+    /// ```
+    pub fn verify(&self, train: &Dataset) -> Result<Vec<LockstepRow>> {
+        let (session, program, beats) = self.ready_to_train(train)?;
+        self.compare(session, program, &beats)
+    }
+
+    fn compare(&self, mut session: Session, program: ProgramId, beats: &[Beat]) -> Result<Vec<LockstepRow>> {
+        let table = self.first_row(&beats[0]);
+        let mut rows = Vec::new();
+        for program in [program, session.compiled.eval] {
+            let (program, _) = session.ready(program, beats)?;
+            rows.extend(lockstep(&mut *session.executor, program, &table)?);
+        }
+        match rows.iter().find(|row| !row.passes()) {
+            None => Ok(rows),
+            Some(LockstepRow { kernel, label, worst, buffer }) => Err(Error::Wrong(format!(
+                "{} does not compute what the reference does: {kernel} of {label} leaves `{buffer}` wrong by {worst:.1e} of its largest number: use a \
+                 newer driver, or train with --device cpu (`gradus parity` compares every kernel)",
+                self.device()
+            ))),
+        }
+    }
+
+    /// A session with everything uploaded that the first step needs, its program, and what it takes.
+    fn ready_to_train(&self, train: &Dataset) -> Result<(Session, ProgramId, Vec<Beat>)> {
         self.check_formulas()?;
         let trainer = self.trainer();
         let sizes = trainer.sizes(train.len());
@@ -77,15 +121,127 @@ impl Training {
         let orders = trainer.orders(train, 0);
         let beats = beats(&sizes[..1], 1, &orders, session.row_weights());
         session.set_orders(&orders, &beats)?;
-        let (program, _) = session.ready(program, &beats)?;
-        let beat = &beats[0];
+        Ok((session, program, beats))
+    }
+
+    /// The table of the first step alone.
+    fn first_row(&self, beat: &Beat) -> Vec<u32> {
+        let trainer = self.trainer();
         let at = Position { epoch: 0, step: 0, epochs: 1, steps_per_epoch: 1 };
         let [c1, c2] = trainer.optimizer.corrections(1);
         let rate = |(member, &total): (&Member, &f32)| [trainer.schedule_of(member).rate(at) as f32, c1 as f32, c2 as f32, total];
         let rates: Vec<_> = trainer.members.iter().zip(&beat.totals).map(rate).collect();
         let mut table = Step::table(trainer.members.len());
         Step::push(&mut table, &Row { rows: beat.rows, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &rates });
-        let (executor, compiled) = session.into_parts();
-        Ok(FirstStep { compiled, executor, program, table })
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::{Device, DeviceTime, cpu::Cpu};
+    use crate::loss::Loss;
+    use crate::model::Model;
+    use crate::plan::{Buf, Dispatch, Kind, Plan};
+    use std::ops::Range;
+
+    /// An executor of which one dispatch leaves one of its buffers wrong: the largest number a thousandth too large, or a word of it.
+    struct Poisoned {
+        executor: Box<dyn Executor>,
+        program: ProgramId,
+        dispatch: usize,
+        buf: Buf,
+    }
+
+    impl Executor for Poisoned {
+        fn plan(&self) -> &Plan {
+            self.executor.plan()
+        }
+
+        fn write_words(&mut self, buf: Buf, at: usize, words: &[u32]) -> Result<()> {
+            self.executor.write_words(buf, at, words)
+        }
+
+        fn write(&mut self, buf: Buf, at: usize, values: &[f32]) -> Result<()> {
+            self.executor.write(buf, at, values)
+        }
+
+        fn read_words(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<u32>> {
+            self.executor.read_words(buf, at, len)
+        }
+
+        fn read(&mut self, buf: Buf, at: usize, len: usize) -> Result<Vec<f32>> {
+            self.executor.read(buf, at, len)
+        }
+
+        fn copy(&mut self, from: Buf, to: Buf, at: usize, len: usize) -> Result<()> {
+            self.executor.copy(from, to, at, len)
+        }
+
+        fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
+            self.executor.run(program, table)
+        }
+
+        fn run_one(&mut self, program: ProgramId, number: usize, table: &[u32]) -> Result<()> {
+            self.executor.run_one(program, number, table)?;
+            if (program, number) != (self.program, self.dispatch) {
+                return Ok(());
+            }
+            let (len, kind) = (self.plan().buffer(self.buf).len, self.plan().buffer(self.buf).kind);
+            if kind == Kind::U32 {
+                let word = self.executor.read_words(self.buf, 0, 1)?[0];
+                return self.executor.write_words(self.buf, 0, &[word + 1]);
+            }
+            let values = self.executor.read(self.buf, 0, len)?;
+            let largest = (0..len).max_by(|&a, &b| values[a].abs().total_cmp(&values[b].abs())).expect("numbers");
+            self.executor.write(self.buf, largest, &[values[largest] * 1.001 + f32::from(values[largest] == 0.0)])
+        }
+
+        fn run_timed(&mut self, program: ProgramId, table: &[u32], timed: Range<usize>) -> Result<()> {
+            self.executor.run_timed(program, table, timed)
+        }
+
+        fn times(&mut self) -> Result<Vec<DeviceTime>> {
+            self.executor.times()
+        }
+    }
+
+    #[test]
+    fn a_device_that_gets_any_dispatch_wrong_is_refused_with_its_name() {
+        let train = Dataset::moons(64, 1);
+        let model = Model::input(2).dense(8).batch_norm().tanh().dense(2);
+        let trainer = Trainer::new(model, Loss::cross_entropy()).clip(Clip::Norm(0.1)).batch(32);
+        let mut devices = vec![Device::Cpu.open().unwrap()];
+        #[cfg(feature = "gpu")]
+        devices.extend(crate::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()));
+        for device in devices {
+            let training = trainer.clone().build_on(device).unwrap();
+            let (session, program, beats) = training.ready_to_train(&train).unwrap();
+            let (eval, all, table) = (session.compiled.eval, training.verify(&train).unwrap().len(), training.first_row(&beats[0]));
+            // for each dispatch the first buffer that it writes
+            let of = |program: ProgramId| -> Vec<(Dispatch, Buf)> {
+                let written = Cpu::<f32>::new(session.compiled.plan.clone()).trace(program, &table).unwrap();
+                let dispatches = session.compiled.plan.program(program).dispatches.iter().zip(written);
+                dispatches.map(|(dispatch, written)| (dispatch.clone(), dispatch.args[written.iter().position(|&w| w).unwrap()])).collect()
+            };
+            let (steps, judged) = (of(program), of(eval));
+            assert_eq!(all, steps.len() + judged.len());
+            let poisoned = |program: ProgramId, dispatch: usize, buf: Buf| {
+                let (session, train_program, beats) = training.ready_to_train(&train).unwrap();
+                let executor = Box::new(Poisoned { executor: session.executor, program, dispatch, buf });
+                training.compare(Session { executor, ..session }, train_program, &beats)
+            };
+            for (program, dispatches) in [(program, &steps), (eval, &judged)] {
+                for (number, (dispatch, buf)) in dispatches.iter().enumerate() {
+                    let error = poisoned(program, number, *buf)
+                        .err()
+                        .unwrap_or_else(|| panic!("{} of {} passed", dispatch.kernel.name, dispatch.label));
+                    let (told, wanted) = (error.to_string(), format!("{} of {} leaves `", dispatch.kernel.name, dispatch.label));
+                    assert!(matches!(error, Error::Wrong(_)) && error.exit_code() == 1, "{told}");
+                    assert!(told.contains(&wanted) && told.contains("train with --device cpu"), "{told} does not name {wanted}");
+                }
+            }
+        }
     }
 }

@@ -42,10 +42,7 @@ fn a_run_that_goes_on_is_the_whole_run_afterwards() {
     let bench = Bench::new();
     let straight = bench.good(&format!("{MOONS} --out straight")).json();
     bench.good(&format!("{MOONS} --out run --set output.keep=99"));
-    let steps: Vec<u64> = std::fs::read_dir(bench.path("run/checkpoints"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy()[5..15].parse().unwrap())
-        .collect();
+    let steps = gradus::checkpoint::Folder::new(bench.path("run/checkpoints")).numbers().unwrap();
     let per_epoch = straight["steps"].as_u64().unwrap() / 6;
     // one that is due while the one before is still being written is passed over, the last never is
     let before = *steps.iter().filter(|&&step| step < 6 * per_epoch).max().expect("one of six is written");

@@ -17,22 +17,33 @@ pub struct Device {
     pub name: String,
     /// How many bytes of its memory may be used; all unless given.
     pub memory: Option<u64>,
+    /// The most steps that are handed over at once; 256 unless given.
+    pub submission: usize,
 }
 
-pub(super) static DEVICE_KEYS: [Key; 2] = [
+pub(super) static DEVICE_KEYS: [Key; 3] = [
     Key::new("use", "\"auto\"", "the device: auto, cpu, vulkan, metal, dx12, or a part of an adapter's name"),
     Key::optional("memory", "\"256 MiB\"", "how much of the device's memory may be used: data that do not fit are streamed"),
+    Key::new(
+        "submission",
+        "256",
+        "the most steps that are handed over at once: fewer where a driver resets a device that is busy for too long",
+    ),
 ];
 
 impl Device {
     pub(super) fn read(document: &Document) -> Result<Self> {
         let section = Section::open(document, "device", DEVICE_KEYS.iter().collect())?;
-        Ok(Device { name: section.text("use")?, memory: section.size("memory")? })
+        Ok(Device {
+            name: section.text("use")?,
+            memory: section.size("memory")?,
+            submission: section.count("submission", 1..=65_536)? as usize,
+        })
     }
 
-    /// Finds the device, or the one that was asked for instead, and holds it to the memory that may be used.
+    /// Finds the device, or the one that was asked for instead, and holds it to what may be used of it.
     pub(in crate::cli) fn open(&self, instead: Option<&str>) -> Result<OpenDevice> {
-        let device = crate::exec::Device::parse(instead.unwrap_or(&self.name)).open()?;
+        let device = crate::exec::Device::parse(instead.unwrap_or(&self.name)).open()?.with_submission(self.submission);
         Ok(match self.memory {
             Some(bytes) => device.with_memory(bytes),
             None => device,
@@ -42,6 +53,7 @@ impl Device {
     pub(super) fn pairs(&self) -> Pairs {
         let mut pairs = vec![("use", write::text(&self.name))];
         pairs.extend(self.memory.map(|bytes| ("memory", write::text(&size::shown(bytes)))));
+        pairs.push(("submission", self.submission.to_string()));
         pairs
     }
 }

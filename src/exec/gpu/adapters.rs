@@ -25,18 +25,15 @@ pub struct Context {
 impl Context {
     /// Wraps a device and its queue, and listens for its faults.
     pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let fault = Arc::new(Mutex::new(None));
-        let keep = |fault: &Arc<Mutex<Option<String>>>, message: String| {
-            fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
-        };
+        let fault = Arc::new(Mutex::new(None::<String>));
         let seen = Arc::clone(&fault);
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| keep(&seen, format!("the device reported: {error}"))));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(format!("the device reported: {error}"));
+        }));
         let seen = Arc::clone(&fault);
         device.set_device_lost_callback(move |reason, message| {
-            // a device that is dropped at the end is no fault
-            if reason != wgpu::DeviceLostReason::Destroyed || !message.is_empty() {
-                keep(&seen, format!("the device was lost ({message}): run again, or with --device cpu"));
-            }
+            // what else was reported is only what came of it; nobody asks after a device that is dropped at the end
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(lost(reason, &message));
         });
         let info = describe(&device.adapter_info());
         let extras = Extras::granted(&device);
@@ -78,19 +75,25 @@ impl Context {
         &self.pipelines
     }
 
-    /// The first fault, as an error.
+    /// The first fault, as an error; that the device is gone, where it is.
     pub(super) fn fault(&self) -> Result<()> {
-        match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(message) => Err(Error::Device(format!("{}: {message}", self.info.name))),
-            None => Ok(()),
+        let told = || self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if told().is_none() {
+            return Ok(());
         }
+        // that the device is gone is told when it is polled; whether that succeeds says nothing more
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        told().map_or(Ok(()), |message| Err(Error::Device(format!("{}: {message}", self.info.name))))
     }
 
     /// Waits until the device has done all work, or that of a submission and those before it.
     pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
         match self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None }) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Error::Device(format!("{} stopped answering: {error}", self.info.name))),
+            Err(error) => {
+                self.fault()?;
+                Err(Error::Device(format!("{} stopped answering: {error}", self.info.name)))
+            }
         }
     }
 
@@ -120,19 +123,33 @@ impl Context {
         self.trials.lock().unwrap_or_else(PoisonError::into_inner).insert(entry, passed);
     }
 
-    /// How many steps of so many operations go into one submission.
-    pub(super) fn submit_steps(&self, flops: u64) -> usize {
+    /// How many steps of so many operations go into one submission, of which `most` may.
+    pub(super) fn submit_steps(&self, flops: u64, most: usize) -> usize {
         match self.info.kind {
-            DeviceType::Software => super::SUBMIT_STEPS,
-            _ => ((super::SUBMIT_FLOPS / flops.max(1)) as usize).clamp(1, super::SUBMIT_STEPS),
+            DeviceType::Software => most,
+            _ => ((super::SUBMIT_FLOPS / flops.max(1)) as usize).clamp(1, most),
         }
     }
 
     /// What it can hold.
     pub(crate) fn limits(&self) -> Limits {
         let limits = self.device.limits();
-        let workgroups = super::choose::workgroups(self.info.kind);
-        Limits { binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size), memory: None, workgroups }
+        Limits {
+            binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            workgroups: super::choose::workgroups(self.info.kind),
+            ..Limits::CPU
+        }
+    }
+}
+
+/// What is told of a device that is gone.
+fn lost(reason: wgpu::DeviceLostReason, message: &str) -> String {
+    match reason {
+        wgpu::DeviceLostReason::Destroyed => "the device was destroyed while it was in use: train on one that is kept".to_string(),
+        wgpu::DeviceLostReason::Unknown => format!(
+            "the device was lost ({message}): where its driver reset it because it was busy for too long, hand over fewer steps at once \
+             ([device] submission = 16) or use a smaller batch; otherwise run again, or with --device cpu"
+        ),
     }
 }
 
@@ -246,5 +263,29 @@ impl OpenDevice {
     /// A `wgpu` device that the application has already.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         OpenDevice::gpu(Context::new(device, queue), "the application's own device")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_reset_it_is_told_what_shortens_the_work() {
+        let told = lost(wgpu::DeviceLostReason::Unknown, "VK_ERROR_DEVICE_LOST");
+        assert!(
+            told.contains("VK_ERROR_DEVICE_LOST") && told.contains("[device] submission = 16") && told.contains("--device cpu"),
+            "{told}"
+        );
+        assert!(!lost(wgpu::DeviceLostReason::Destroyed, "").contains("submission"));
+    }
+
+    #[test]
+    fn no_more_steps_are_handed_over_at_once_than_are_asked_for() {
+        for (info, _) in adapters() {
+            let context = open(all().iter().find(|a| describe(&a.get_info()) == info).expect("it was there")).expect("it opens");
+            assert_eq!(context.submit_steps(1, 256), 256);
+            assert_eq!(context.submit_steps(1, 3), 3);
+        }
     }
 }

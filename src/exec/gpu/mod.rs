@@ -30,8 +30,6 @@ const UPLOADS: usize = 4;
 const UPLOAD_BYTES: u64 = 1 << 18;
 /// As many for what is filled again and again while the device works, each of which holds one filling: one is filled while the other is copied.
 const STREAM_UPLOADS: usize = 2;
-/// Most steps of one submission.
-const SUBMIT_STEPS: usize = 256;
 /// Most floating-point operations of one submission to a real GPU: a fraction of a second on a slow one, so that neither the
 /// display nor a watchdog has to wait.
 const SUBMIT_FLOPS: u64 = 20_000_000_000;
@@ -85,50 +83,31 @@ fn stream_bytes(plan: &Plan) -> u64 {
 }
 
 impl Gpu {
-    /// Creates everything the plan needs: buffers, pipelines, bind groups. [`Error::Device`] when there is not enough memory left.
-    pub fn new(context: Context, plan: Plan) -> Result<Self> {
+    /// Creates everything the plan needs: buffers, pipelines, bind groups; at most `submission` steps are handed over at once. [`Error::Device`] when
+    /// there is not enough memory left.
+    pub fn new(context: Context, plan: Plan, submission: usize) -> Result<Self> {
         let device = context.device().clone();
-        let out_of_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let buffers: Vec<_> = plan
-            .buffers
-            .iter()
-            .map(|b| {
-                device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some(&b.name),
-                    size: b.len as u64 * 4,
-                    usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
-                    mapped_at_creation: false,
-                })
-            })
-            .collect();
-        let read = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read"),
-            size: READ_BYTES,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut uploads = Staging::new(&context, "uploads", UPLOADS, upload_bytes(&plan));
-        let stream = match stream_bytes(&plan) {
-            0 => None,
-            bytes => Some(Staging::new(&context, "stream", STREAM_UPLOADS, bytes)),
+        let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
+            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
         };
-        for (b, buffer) in plan.buffers.iter().zip(&buffers).filter(|(b, _)| !b.start.is_empty()) {
-            uploads.write(&context, buffer, 0, bytemuck::cast_slice(&b.start))?;
-        }
-        let programs = bind(&context, &plan, &buffers, &mut uploads)?;
-        if let Some(error) = pollster::block_on(invalid.pop()) {
-            return Err(Error::Device(format!("{} refused the plan: {error}", context.info().name)));
-        }
-        if let Some(error) = pollster::block_on(out_of_memory.pop()) {
-            return Err(Error::Device(format!(
-                "{} has no {} bytes left ({error}); {}. Data that do not fit are streamed where [device] memory says how much may be used",
-                context.info().name,
-                plan.memory() + own_bytes(&plan),
-                largest(&plan)
-            )));
-        }
-        let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)))).collect();
+        let (buffers, read, mut uploads, stream) = granted(&context, &plan, || {
+            let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+            let buffers: Vec<_> = plan.buffers.iter().map(|b| buffer(&b.name, b.len as u64 * 4, storage)).collect();
+            let read = buffer("read", READ_BYTES, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+            let uploads = Staging::new(&context, "uploads", UPLOADS, upload_bytes(&plan));
+            let stream = match stream_bytes(&plan) {
+                0 => None,
+                bytes => Some(Staging::new(&context, "stream", STREAM_UPLOADS, bytes)),
+            };
+            Ok((buffers, read, uploads, stream))
+        })?;
+        let programs = granted(&context, &plan, || {
+            for (b, buffer) in plan.buffers.iter().zip(&buffers).filter(|(b, _)| !b.start.is_empty()) {
+                uploads.write(&context, buffer, 0, bytemuck::cast_slice(&b.start))?;
+            }
+            bind(&context, &plan, &buffers, &mut uploads)
+        })?;
+        let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)), submission)).collect();
         Ok(Gpu { context, plan, buffers, programs, submit_steps, read, uploads, stream, clock: None })
     }
 
@@ -181,6 +160,25 @@ impl Gpu {
                 dispatch.encode(&mut pass);
             }
         }
+    }
+}
+
+/// What the device grants of what is made on it for a plan. An error where it has not the memory, or refuses something else.
+fn granted<T>(context: &Context, plan: &Plan, make: impl FnOnce() -> Result<T>) -> Result<T> {
+    let out_of_memory = context.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let invalid = context.device().push_error_scope(wgpu::ErrorFilter::Validation);
+    let made = make();
+    let (invalid, out_of_memory) = (pollster::block_on(invalid.pop()), pollster::block_on(out_of_memory.pop()));
+    // what is made of what there was no memory for is refused, too
+    match (out_of_memory, invalid) {
+        (Some(error), _) => Err(Error::Device(format!(
+            "{} has no {} bytes left ({error}): {}. Data that do not fit are streamed where [device] memory says how much may be used",
+            context.info().name,
+            plan.memory() + own_bytes(plan),
+            largest(plan)
+        ))),
+        (None, Some(error)) => Err(Error::Device(format!("{} refused the plan: {error}", context.info().name))),
+        (None, None) => made,
     }
 }
 

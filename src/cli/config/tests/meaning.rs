@@ -59,6 +59,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(config.train, train);
     assert_eq!((&config.early_stopping, &config.stop_at), (&None, &None));
     assert_eq!((config.device.name.as_str(), config.device.memory, &config.output.dir), ("auto", None, &None));
+    assert_eq!(config.device.submission, 256);
     assert_eq!(config.name(), "a");
 }
 

@@ -83,7 +83,13 @@ fn random(rng: &mut Rng) -> String {
         "[early_stopping]\nmonitor = \"train_loss\"\nmode = \"max\"\npatience = 1\nmin_delta = 0.1\nstart_epoch = 2\nrestore_best = false",
         "[early_stopping]\ndivergence = 12\ncheck_finite = false\nstop_at = { metric = \"train_loss\", value = 0.05 }",
     ]);
-    pick(&["", "[device]\nuse = \"NVIDIA \\\"GeForce\\\"\"", "[device]\nmemory = \"1.5 GiB\"", "[device]\nuse = \"cpu\"\nmemory = 1001"]);
+    pick(&[
+        "",
+        "[device]\nuse = \"NVIDIA \\\"GeForce\\\"\"",
+        "[device]\nmemory = \"1.5 GiB\"",
+        "[device]\nuse = \"cpu\"\nmemory = 1001",
+        "[device]\nsubmission = 8",
+    ]);
     pick(&[
         "",
         "[output]\ndir = \"runs/x\"",
