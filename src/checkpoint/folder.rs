@@ -73,10 +73,14 @@ impl Folder {
         }
     }
 
-    /// Makes the folder where it is not there yet, and locks it.
+    /// Makes the folder where it is not there yet, and locks it. An error where no file can be made in it: that is to be known now, not when the first
+    /// checkpoint is due.
     pub fn lock(&self) -> Result<Lock> {
         std::fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, e))?;
-        Lock::of(&self.path)
+        let lock = Lock::of(&self.path)?;
+        let probe = self.path.join(format!("probe{UNFINISHED}"));
+        std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe)).map_err(|e| Error::io(&self.path, e))?;
+        Ok(lock)
     }
 
     /// Makes it ready to be written to: what a run that was killed left half written is gone, and so are checkpoints of steps after `number`, which the
