@@ -212,10 +212,11 @@ mod tests {
         let train = Dataset::moons(64, 1);
         let model = Model::input(2).dense(8).batch_norm().tanh().dense(2);
         let trainer = Trainer::new(model, Loss::cross_entropy()).clip(Clip::Norm(0.1)).batch(32);
-        let mut devices = vec![Device::Cpu.open().unwrap()];
         #[cfg(feature = "gpu")]
-        devices.extend(crate::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap()));
-        for device in devices {
+        let adapters = crate::exec::gpu::adapters().into_iter().map(|(info, _)| Device::Named(info.name).open().unwrap());
+        #[cfg(not(feature = "gpu"))]
+        let adapters = std::iter::empty();
+        for device in std::iter::once(Device::Cpu.open().unwrap()).chain(adapters) {
             let training = trainer.clone().build_on(device).unwrap();
             let (session, program, beats) = training.ready_to_train(&train).unwrap();
             let (eval, all, table) = (session.compiled.eval, training.verify(&train).unwrap().len(), training.first_row(&beats[0]));
