@@ -42,8 +42,24 @@ fn number(variable: &str) -> Option<u64> {
 /// What was found of a model.
 type Found = Result<(), String>;
 
+thread_local! {
+    /// Whether panics are kept for later, on this thread.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A model that panics panics again and again while it is made smaller: only what is left of it is told.
+static HOOK: LazyLock<()> = LazyLock::new(|| {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !QUIET.get() {
+            before(info);
+        }
+    }));
+});
+
 /// Draws models and has each of them tried on each device.
 fn hold(property: &str, holds: impl Fn(&Random, &OpenDevice) -> Found) {
+    LazyLock::force(&HOOK);
     let seed = number("GRADUS_RANDOM_SEED").unwrap_or(SEED);
     for device in &*DEVICES {
         let cases = CASES[usize::from(device.info().kind != DeviceType::Cpu)];
@@ -57,14 +73,16 @@ fn hold(property: &str, holds: impl Fn(&Random, &OpenDevice) -> Found) {
             ..Config::default()
         };
         let tried = Cell::new(0);
+        QUIET.set(true);
         let result = TestRunner::new(config).run(&draw::model(), |random| {
             tried.set(tried.get() + 1);
             holds(&random, device).map_err(TestCaseError::fail)
         });
+        QUIET.set(false);
         match result {
             Ok(()) => assert!(tried.get() >= cases),
             Err(TestError::Fail(reason, random)) => {
-                panic!("{property} does not hold on {}, seed {seed}:\n{reason}\nof {random}\n{random:?}", device.info())
+                panic!("{property} does not hold on {}, seed {seed}:\n{reason}\nof {random}", device.info())
             }
             Err(TestError::Abort(reason)) => panic!("{property} on {}: {reason}", device.info()),
         }
@@ -259,6 +277,8 @@ fn the_padding_of_a_random_models_arenas_stays_zero() {
             found
         };
         let (stored, learned) = (places(|_| true), places(Role::is_learned));
+        // what is not finite makes padding of gradients not finite, too: such a step is not applied
+        let log = executor.read(compiled.log, 0, 4 * compiled.plan.members).map_err(told)?;
         let states = compiled.states.iter().enumerate().map(|(n, state)| (format!("state {n}"), state, &learned));
         let arenas = [
             ("params", &compiled.params, &stored),
@@ -266,7 +286,7 @@ fn the_padding_of_a_random_models_arenas_stays_zero() {
             ("grads", &compiled.grads, &learned),
         ];
         for (name, arena, places) in arenas.map(|(name, arena, places)| (name.to_string(), arena, places)).into_iter().chain(states) {
-            for member in 0..compiled.plan.members {
+            for member in (0..compiled.plan.members).filter(|member| name != "grads" || log[4 * member + 3] != 0.0) {
                 for (buf, from, of) in compiled.runs(arena, member) {
                     let values = executor.read(buf, from, of.len()).map_err(told)?;
                     if let Some((at, value)) = of.zip(values).find(|&(at, value)| !places[at] && value != 0.0) {

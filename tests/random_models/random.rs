@@ -106,12 +106,19 @@ impl Random {
             (_, Goal::Classes(count)) => classes(count),
             (_, values) => values,
         };
+        if !matches!(self.loss.takes(), Takes::Classes | Takes::ZeroOne) {
+            self.loss = self.loss.label_smoothing(0.0);
+        }
         match (self.goal, &mut self.class_weights) {
             (Goal::Values(_), weights) => *weights = ClassWeights::None,
             (Goal::Classes(count), ClassWeights::Given(weights)) => weights.truncate(count),
             // each class must be there to be weighed
             (Goal::Classes(count), ClassWeights::Balanced) => self.rows = self.rows.max(count),
             _ => {}
+        }
+        if matches!(self.place, Place::Streamed | Place::Cut(_)) {
+            // what it takes is worked out from the rows to train on
+            self.valid = self.valid.min(self.rows);
         }
         self.units &= matches!(self.goal, Goal::Values(_));
         self.layers.iter_mut().for_each(give_something_to_do);
@@ -187,7 +194,9 @@ impl Random {
         if self.weighted {
             let mut weights: Vec<f32> = (0..rows).map(|_| [0.0, 0.5, 1.0, 2.0][rng.below(4) as usize]).collect();
             // neither part weighs nothing in all
-            [order[0], order[self.rows % rows]].map(|row| weights[row as usize] = 1.0);
+            for row in [order[0], order[self.rows % rows]] {
+                weights[row as usize] = 1.0;
+            }
             table = table.with_weights(weights).expect("weights of rows");
         }
         if let (true, Goal::Values(columns)) = (self.units, self.goal) {
