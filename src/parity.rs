@@ -2,11 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{Executor, OpenDevice, cpu::Cpu};
-use crate::kernel::{Case, CaseData, CaseStep, Cells, KernelInfo, Row, Step, Variant};
+use crate::kernel::{Case, CaseData, CaseStep, KernelInfo, Row, Step, Variant};
 use crate::plan::{Buf, Builder, Kind, Plan, ProgramId};
 
+mod lockstep;
 mod trial;
 
+pub use lockstep::{LockstepRow, lockstep};
 pub(crate) use trial::{Wrong, try_variants};
 
 /// Words after the end of each buffer that no kernel may touch.
@@ -262,95 +264,4 @@ fn check_case(
 fn ulp(x: f64) -> f64 {
     let exponent = (x.abs().max(f64::from(f32::MIN_POSITIVE))).log2().floor();
     2f64.powf(exponent - 23.0)
-}
-
-/// One dispatch of a plan in lockstep: how far the device was from the twin in `f64` that started from the same buffers.
-#[derive(Debug, Clone)]
-pub struct LockstepRow {
-    /// The kernel.
-    pub kernel: &'static str,
-    /// What it is for.
-    pub label: String,
-    /// The largest error, relative to the largest number of its buffer, or of what it was made of: where sums cancel, what is left of them is
-    /// smaller than what rounding leaves. How large that is, is told by how far the twin's results move when its inputs do by a rounding.
-    pub worst: f64,
-    /// The buffer it was in.
-    pub buffer: String,
-}
-
-impl LockstepRow {
-    /// Whether the device was close enough: 1e-5 of that, a hundred roundings. A NaN is not.
-    pub fn passes(&self) -> bool {
-        self.worst <= 1e-5
-    }
-}
-
-/// By how much of itself a number of `f32` is off at most, when it was rounded.
-const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
-
-/// A number of an input, up or down by a rounding. Whole numbers are what they are: codes, counts and flags are exact.
-fn nearby(value: f32, at: usize) -> f64 {
-    let value = f64::from(value);
-    match value.fract() == 0.0 {
-        true => value,
-        // neighbours go different ways, and so do rows of any width
-        false if (at as u32).wrapping_mul(0x9e37_79b9) >> 31 == 0 => value * (1.0 + ROUNDING),
-        false => value * (1.0 - ROUNDING),
-    }
-}
-
-/// Runs a program's dispatches one at a time on a device, each followed by the twin in `f64` from the same buffers.
-/// The executor comes with its buffers filled; `table` is one step.
-pub fn lockstep(executor: &mut dyn Executor, program: ProgramId, table: &[u32]) -> Result<Vec<LockstepRow>> {
-    let plan = executor.plan().clone();
-    let mut judge = Cpu::<f64>::new(plan.clone());
-    let mut rows = Vec::new();
-    executor.write_words(Plan::STEPS, 0, table)?;
-    for (number, dispatch) in plan.program(program).dispatches.iter().enumerate() {
-        let mut inputs = Vec::new();
-        for &buf in &dispatch.args {
-            let len = plan.buffer(buf).len;
-            inputs.push(match plan.buffer(buf).kind {
-                Kind::F32 => Cells::Real(executor.read(buf, 0, len)?),
-                Kind::U32 => Cells::Word(executor.read_words(buf, 0, len)?),
-            });
-        }
-        executor.run_one(program, number, table)?;
-        let mut judged = |moved: bool| -> Result<Vec<Vec<f64>>> {
-            for (&buf, cells) in dispatch.args.iter().zip(&inputs) {
-                match cells {
-                    Cells::Real(values) if moved => values.iter().enumerate().for_each(|(at, &value)| judge.set(buf, at, nearby(value, at))),
-                    Cells::Real(values) => judge.write(buf, 0, values)?,
-                    Cells::Word(words) => judge.write_words(buf, 0, words)?,
-                }
-            }
-            judge.run_one(program, number, table)?;
-            let numbers = |&buf: &Buf| if plan.buffer(buf).kind == Kind::F32 { judge.values(buf) } else { Vec::new() };
-            Ok(dispatch.args.iter().map(numbers).collect())
-        };
-        let (moved, truth) = (judged(true)?, judged(false)?);
-        let mut row = LockstepRow { kernel: dispatch.kernel.name, label: dispatch.label.clone(), worst: 0.0, buffer: String::new() };
-        for ((&buf, wanted), moved) in dispatch.args.iter().zip(&truth).zip(&moved) {
-            let Kind::F32 = plan.buffer(buf).kind else { continue };
-            let got = executor.read(buf, 0, plan.buffer(buf).len)?;
-            let made_of = wanted.iter().zip(moved).map(|(wanted, moved)| (wanted - moved).abs() / ROUNDING);
-            let size = wanted.iter().map(|x| x.abs()).chain(made_of).filter(|x| x.is_finite()).fold(f64::from(f32::MIN_POSITIVE), f64::max);
-            for (&got, &wanted) in got.iter().zip(wanted) {
-                let error = if f64::from(got) == wanted || (got.is_nan() && wanted.is_nan()) {
-                    0.0
-                } else {
-                    (f64::from(got) - wanted).abs() / size
-                };
-                if error > row.worst || error.is_nan() {
-                    row.worst = error;
-                    row.buffer = plan.buffer(buf).name.clone();
-                }
-            }
-        }
-        rows.push(row);
-    }
-    match rows.is_empty() {
-        true => Err(Error::input("the program has no dispatch to compare")),
-        false => Ok(rows),
-    }
 }

@@ -3,7 +3,7 @@
 use gradus::data::{Codes, Features, Table, Targets};
 use gradus::exec::OpenDevice;
 use gradus::loss::Takes;
-use gradus::metrics::{METRICS, Needs};
+use gradus::metrics::{METRICS, MetricInfo, Needs};
 use gradus::model::{Init, Layer};
 use gradus::optim::Optimizer;
 use gradus::rng::{Purpose, Rng};
@@ -227,13 +227,14 @@ impl Random {
     /// When it ends unless it is interrupted.
     pub(crate) fn stop(&self) -> Stop {
         let Some(Watched { metric, patience, restore_best }) = self.watched else { return Stop::after(self.epochs) };
-        let has = |needs: Needs| match self.goal {
-            Goal::Classes(_) => needs != Needs::Sums,
-            Goal::Values(_) => needs == Needs::Sums,
+        let has = |metric: &&MetricInfo| match self.goal {
+            // of five classes and fewer all are among the five largest
+            Goal::Classes(count) => metric.needs != Needs::Sums && (count > 5 || metric.name != "top5_accuracy"),
+            Goal::Values(_) => metric.needs == Needs::Sums,
         };
         let mut monitors = vec![Monitor::TrainLoss];
         if self.valid > 0 {
-            let metrics = METRICS.iter().filter(|metric| has(metric.needs)).map(|metric| Monitor::Valid(metric.name.to_string()));
+            let metrics = METRICS.iter().filter(has).map(|metric| Monitor::Valid(metric.name.to_string()));
             monitors.extend([Monitor::ValidLoss].into_iter().chain(metrics));
         }
         let monitor = monitors[metric % monitors.len()].clone();
