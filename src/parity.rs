@@ -1,6 +1,6 @@
 //! Does this device compute right? Every kernel's cases on the device and in the twin, compared; a whole plan in lockstep.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{Executor, OpenDevice, cpu::Cpu};
 use crate::kernel::{Case, CaseData, CaseStep, KernelInfo, Row, Step, Variant};
 use crate::plan::{Buf, Builder, Kind, Plan, ProgramId};

@@ -71,7 +71,9 @@ pub fn lockstep(executor: &mut dyn Executor, program: ProgramId, table: &[u32]) 
         let mut judged = |moved: bool| -> Result<Vec<Vec<f64>>> {
             for (&buf, cells) in dispatch.args.iter().zip(&inputs) {
                 match cells {
-                    Cells::Real(values) if moved => values.iter().enumerate().for_each(|(at, &value)| judge.set(buf, at, nearby(value, at))),
+                    Cells::Real(values) if moved => {
+                        values.iter().enumerate().for_each(|(at, &value)| judge.set(buf, at, nearby(value, at)))
+                    }
                     Cells::Real(values) => judge.write(buf, 0, values)?,
                     Cells::Word(words) => judge.write_words(buf, 0, words)?,
                 }
@@ -108,7 +110,8 @@ mod tests {
         // 0.3 − 0.3: left is a rounding of 0.3, and that is how far the sum moves when one of the two does
         let rounding = 0.3 * ROUNDING;
         let passes = |got: f64, wanted: f64, moved: f64| {
-            let row = LockstepRow { kernel: "", label: String::new(), worst: worst(&[got as f32], &[wanted], &[moved]), buffer: String::new() };
+            let row =
+                LockstepRow { kernel: "", label: String::new(), worst: worst(&[got as f32], &[wanted], &[moved]), buffer: String::new() };
             row.passes()
         };
         assert!(passes(rounding, 0.0, rounding));

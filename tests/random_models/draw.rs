@@ -105,9 +105,9 @@ fn palette() -> impl Strategy<Value = Vec<Activation>> {
         let usual = Just(row.activation()).boxed();
         match row.parameter {
             None => usual,
-            Some(hyper) => number(&hyper)
-                .prop_map(move |value| row.activation().with_parameter(value).expect("the number is in its range"))
-                .boxed(),
+            Some(hyper) => {
+                number(&hyper).prop_map(move |value| row.activation().with_parameter(value).expect("the number is in its range")).boxed()
+            }
         }
     });
     let formulas = ["z*sigmoid(1.5*z)", "tanh(z) + 0.1*z"].map(|text| Activation::expression(text).expect("it is an expression"));
@@ -206,7 +206,8 @@ fn optimizer() -> impl Strategy<Value = Optimizer> {
         })
     });
     let decay = || prop_oneof![3 => Just(0.0), 1 => 1e-4..1e-1f64];
-    let rest = (decay(), option::weighted(0.25, decay()), select(vec![Decays::Weights, Decays::All]), option::weighted(0.25, 0.5..0.999f64));
+    let rest =
+        (decay(), option::weighted(0.25, decay()), select(vec![Decays::Weights, Decays::All]), option::weighted(0.25, 0.5..0.999f64));
     (row, rest).prop_map(|(optimizer, (l2, decay, decays, average))| {
         let optimizer = optimizer.l2(l2).decays(decays);
         let optimizer = decay.map_or(optimizer, |decay| optimizer.weight_decay(decay));
@@ -240,7 +241,8 @@ fn rate_and_schedule() -> impl Strategy<Value = Schedule> {
         1 => (0.0..0.5f64).prop_map(Warmup::Share),
         1 => (1..4usize).prop_map(Warmup::Count),
     ];
-    let shape = prop_oneof![(row(), warmup).prop_map(|(schedule, warmup)| schedule.warmup_of(warmup)).boxed(), formula.boxed(), phases.boxed()];
+    let shape =
+        prop_oneof![(row(), warmup).prop_map(|(schedule, warmup)| schedule.warmup_of(warmup)).boxed(), formula.boxed(), phases.boxed()];
     (shape, any::<bool>()).prop_map(|(schedule, by_step)| if by_step { schedule.by_step() } else { schedule })
 }
 
@@ -283,7 +285,7 @@ fn watched() -> impl Strategy<Value = Watched> {
 fn place() -> impl Strategy<Value = Place> {
     prop_oneof![
         3 => Just(Place::Plain),
-        1 => (2..64usize).prop_map(Place::Parts),
+        1 => (64..256usize).prop_map(Place::Parts),
         1 => Just(Place::Streamed),
         1 => (0.3..1.0f64).prop_map(Place::Cut),
     ]

@@ -77,11 +77,7 @@ fn the_padding_of_a_random_models_arenas_stays_zero() {
         // what is not finite makes padding of gradients not finite, too: such a step is not applied
         let log = executor.read(compiled.log, 0, 4 * compiled.plan.members).map_err(told)?;
         let states = compiled.states.iter().enumerate().map(|(n, state)| (format!("state {n}"), state, &learned));
-        let arenas = [
-            ("params", &compiled.params, &stored),
-            ("average", &compiled.average, &stored),
-            ("grads", &compiled.grads, &learned),
-        ];
+        let arenas = [("params", &compiled.params, &stored), ("average", &compiled.average, &stored), ("grads", &compiled.grads, &learned)];
         for (name, arena, places) in arenas.map(|(name, arena, places)| (name.to_string(), arena, places)).into_iter().chain(states) {
             for member in (0..compiled.plan.members).filter(|member| name != "grads" || log[4 * member + 3] != 0.0) {
                 for (buf, from, of) in compiled.runs(arena, member) {

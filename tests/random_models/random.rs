@@ -122,6 +122,10 @@ impl Random {
         }
         self.units &= matches!(self.goal, Goal::Values(_));
         self.layers.iter_mut().for_each(give_something_to_do);
+        if let Place::Parts(_) = self.place {
+            // no fewer are cut into parts
+            (self.rows, self.batch) = (self.rows + 256, self.batch + 256);
+        }
         if self.model().has_batch_norm() {
             (self.rows, self.batch) = (self.rows.max(2), self.batch.max(2));
         }

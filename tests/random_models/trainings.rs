@@ -1,6 +1,6 @@
 //! What holds of whole trainings of random models: alone and side by side, straight and resumed, here and there.
 
-use super::random::{Place, Random};
+use super::random::Place;
 use super::{hold, told, trainer};
 use gradus::checkpoint::Folder;
 use gradus::exec::{DeviceType, OpenDevice};
@@ -60,6 +60,12 @@ fn a_random_member_is_what_it_would_be_alone() {
     });
 }
 
+/// A folder in memory, where the system has such: a checkpoint is on the disk before training goes on, and hundreds of them would be waited for.
+fn folder() -> std::io::Result<tempfile::TempDir> {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }
+}
+
 #[test]
 fn a_random_training_that_is_resumed_ends_on_the_bits_of_the_straight_one() {
     hold("a resumed training ends on the bits of the straight one", |random, device| {
@@ -67,7 +73,7 @@ fn a_random_training_that_is_resumed_ends_on_the_bits_of_the_straight_one() {
         let device = random.placed(device, &train).map_err(told)?;
         let build = || trainer(random, &device).build_on(device.clone()).map_err(told);
         let straight = ended(build()?.fit(&train, &valid, random.stop()))?;
-        let own = tempfile::tempdir().unwrap();
+        let own = folder().unwrap();
         let mut first = build()?;
         let updates = random.epochs * first.updates(&train);
         let until = ((random.stop * updates as f64) as usize).clamp(1, updates.max(2) - 1);
@@ -88,7 +94,11 @@ fn a_random_training_that_is_resumed_ends_on_the_bits_of_the_straight_one() {
             (Ok(straight), Ok(resumed)) => {
                 let of = |report: &Report| report.members.iter().map(outcome).collect::<Vec<_>>().join("\n");
                 let (got, wanted) = (of(&resumed), of(&straight));
-                if got == wanted { Ok(()) } else { Err(format!("stopped after update {until} of {updates} it is\n{got}\nand straight\n{wanted}")) }
+                if got == wanted {
+                    Ok(())
+                } else {
+                    Err(format!("stopped after update {until} of {updates} it is\n{got}\nand straight\n{wanted}"))
+                }
             }
             (Err(wanted), Err(got)) if wanted.to_string() == got.to_string() => Ok(()),
             (straight, resumed) => Err(format!("straight {:?}, resumed {:?}", straight.map(|_| ()), resumed.map(|_| ()))),
