@@ -9,7 +9,8 @@ use crate::plan::{Kind, Plan, ProgramId, Tensor};
 use crate::rng::{Purpose, Rng};
 
 /// Half the distance of the two losses that a difference is taken of. What a central difference leaves out is of the order of its square, what
-/// rounding adds of the order of 2⁻⁵³ / STEP.
+/// rounding adds of the order of 2⁻⁵³ / STEP. Where the square is not small enough (behind a normalisation of what hardly varies), half the distance
+/// and Richardson's extrapolation leave out only the order of the fourth power.
 const STEP: f64 = 1e-5;
 /// How far gradient and difference may be apart, relative to the larger of the two, or to a thousandth of the tensor's largest, or to 1e-5 of the
 /// loss: below that lies the rounding of the difference.
@@ -105,6 +106,11 @@ impl Check<'_> {
         loss
     }
 
+    /// The losses with a weight moved up and down so far.
+    fn sides(&mut self, at: usize, by: f64) -> Result<[f64; 2]> {
+        Ok([self.shifted(at, by)?, self.shifted(at, -by)?])
+    }
+
     fn tensor(&mut self, tensor: &Tensor, grads: &[f64], places: &[usize], rng: &mut Rng, each: usize, base: f64) -> Result<TensorCheck> {
         let largest = places.iter().map(|&at| grads[at].abs()).fold(0.0, f64::max);
         let mut chosen: Vec<usize> = rng.permutation(places.len()).into_iter().map(|i| i as usize).take(each).collect();
@@ -112,10 +118,15 @@ impl Check<'_> {
         let mut found = TensorCheck { name: tensor.name.clone(), compared: 0, kinks: 0, worst: 0.0, at: 0, gradient: 0.0, difference: 0.0 };
         for i in chosen {
             let at = places[i];
-            let (up, down) = (self.shifted(at, STEP)?, self.shifted(at, -STEP)?);
-            let difference = (up - down) / (2.0 * STEP);
-            let scale = grads[at].abs().max(difference.abs()).max(1e-3 * largest).max(1e-5 * base.abs().max(1.0));
-            let error = (grads[at] - difference).abs() / scale;
+            let [up, down] = self.sides(at, STEP)?;
+            let mut difference = (up - down) / (2.0 * STEP);
+            let scale = |difference: f64| grads[at].abs().max(difference.abs()).max(1e-3 * largest).max(1e-5 * base.abs().max(1.0));
+            let error = |difference: f64| (grads[at] - difference).abs() / scale(difference);
+            if error(difference) > ALLOWED {
+                let [up, down] = self.sides(at, 0.5 * STEP)?;
+                difference = (4.0 * (up - down) / STEP - difference) / 3.0;
+            }
+            let (scale, error) = (scale(difference), error(difference));
             // where the sides differ by more than a smooth function's could, a kink lies between
             let bend = ((up - base) - (base - down)).abs() / STEP;
             if error > ALLOWED && bend > 1e-3 * scale {

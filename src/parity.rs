@@ -1,12 +1,14 @@
 //! Does this device compute right? Every kernel's cases on the device and in the twin, compared; a whole plan in lockstep.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{Executor, OpenDevice, cpu::Cpu};
 use crate::kernel::{Case, CaseData, CaseStep, KernelInfo, Row, Step, Variant};
 use crate::plan::{Buf, Builder, Kind, Plan, ProgramId};
 
+mod lockstep;
 mod trial;
 
+pub use lockstep::{LockstepRow, lockstep};
 pub(crate) use trial::{Wrong, try_variants};
 
 /// Words after the end of each buffer that no kernel may touch.
@@ -262,73 +264,4 @@ fn check_case(
 fn ulp(x: f64) -> f64 {
     let exponent = (x.abs().max(f64::from(f32::MIN_POSITIVE))).log2().floor();
     2f64.powf(exponent - 23.0)
-}
-
-/// One dispatch of a plan in lockstep: how far the device was from the twin in `f64` that started from the same buffers.
-#[derive(Debug, Clone)]
-pub struct LockstepRow {
-    /// The kernel.
-    pub kernel: &'static str,
-    /// What it is for.
-    pub label: String,
-    /// The largest error, relative to the largest number of its buffer.
-    pub worst: f64,
-    /// The buffer it was in.
-    pub buffer: String,
-}
-
-impl LockstepRow {
-    /// Whether the device was close enough: 1e-5 of the largest number of the buffer, a hundred roundings. A NaN is not.
-    pub fn passes(&self) -> bool {
-        self.worst <= 1e-5
-    }
-}
-
-/// Runs a program's dispatches one at a time on a device, each followed by the twin in `f64` from the same buffers.
-/// The executor comes with its buffers filled; `table` is one step.
-pub fn lockstep(executor: &mut dyn Executor, program: ProgramId, table: &[u32]) -> Result<Vec<LockstepRow>> {
-    let plan = executor.plan().clone();
-    let mut judge = Cpu::<f64>::new(plan.clone());
-    let mut rows = Vec::new();
-    executor.write_words(Plan::STEPS, 0, table)?;
-    for (number, dispatch) in plan.program(program).dispatches.iter().enumerate() {
-        for &buf in &dispatch.args {
-            let len = plan.buffer(buf).len;
-            match plan.buffer(buf).kind {
-                Kind::F32 => judge.write(buf, 0, &executor.read(buf, 0, len)?)?,
-                Kind::U32 => judge.write_words(buf, 0, &executor.read_words(buf, 0, len)?)?,
-            }
-        }
-        executor.run_one(program, number, table)?;
-        judge.run_one(program, number, table)?;
-        let mut row = LockstepRow { kernel: dispatch.kernel.name, label: dispatch.label.clone(), worst: 0.0, buffer: String::new() };
-        for &buf in &dispatch.args {
-            if plan.buffer(buf).kind == Kind::U32 {
-                // of words there is no rounding
-                let len = plan.buffer(buf).len;
-                if executor.read_words(buf, 0, len)? != judge.read_words(buf, 0, len)? {
-                    (row.worst, row.buffer) = (f64::INFINITY, plan.buffer(buf).name.clone());
-                }
-                continue;
-            }
-            let (got, wanted) = (executor.read(buf, 0, plan.buffer(buf).len)?, judge.values(buf));
-            let size = wanted.iter().fold(f64::from(f32::MIN_POSITIVE), |most, x| most.max(x.abs()));
-            for (&got, &wanted) in got.iter().zip(&wanted) {
-                let error = if f64::from(got) == wanted || (got.is_nan() && wanted.is_nan()) {
-                    0.0
-                } else {
-                    (f64::from(got) - wanted).abs() / size
-                };
-                if error > row.worst || error.is_nan() {
-                    row.worst = error;
-                    row.buffer = plan.buffer(buf).name.clone();
-                }
-            }
-        }
-        rows.push(row);
-    }
-    match rows.is_empty() {
-        true => Err(Error::input("the program has no dispatch to compare")),
-        false => Ok(rows),
-    }
 }

@@ -265,6 +265,7 @@ fn gradients_are_right_through_normalisation_dropout_embeddings_and_residuals() 
         ("residual", Model::input(5).dense(6).residual(|f| f.tanh().dense(6)).tanh().dense(3)),
         ("residual with projection", Model::input(5).dense(6).tanh().residual(|f| f.dense(9).tanh()).dense(3)),
         ("residual in residual", Model::input(5).dense(6).residual(|f| f.tanh().dense(6).residual(|f| f.dense(6).tanh())).dense(3)),
+        ("residual that is all of a residual", Model::input(5).dense(6).residual(|f| f.residual(|f| f.residual(|f| f.tanh()))).dense(3)),
         ("residual on the input", Model::input(4).residual(|f| f.dense(4).tanh()).dense(3)),
         ("all of it", Model::input(5).dense(6).residual(|f| f.batch_norm().sigmoid().dropout(0.3).dense(6).layer_norm()).tanh().dense(3)),
     ];
@@ -286,6 +287,18 @@ fn a_users_own_formulas_have_right_gradients() {
     let model = Model::input(5).dense(7).activation(activation.clone()).dense(6).activation(activation).dense(3);
     let loss = Loss::expression("(p - t)^2*(1 + 2*sigmoid(t - p))").unwrap();
     check("expressions", &model, &loss, false);
+}
+
+#[test]
+fn gradients_are_right_where_they_change_as_fast_as_behind_a_norm_of_what_hardly_varies() {
+    // the outputs of a layer that is nearly zero are within a thousandth of each other: behind their normalisation a weight moves them all
+    let flat = Layer::Dense { outputs: 3, bias: false, init: Init::Normal { std: 3e-3 } };
+    let model = Model::input(2).dense(1).layer(flat).layer_norm().tanh().dense(2);
+    let (train, _) = gradus::Dataset::moons(40, 1).split(0.5);
+    let training = gradus::Trainer::new(model, Loss::cross_entropy()).batch(20).build(gradus::Device::Cpu).unwrap();
+    for tensor in training.gradcheck(&train, 6).unwrap() {
+        assert!(tensor.passes() && tensor.compared > 0, "{tensor:?}");
+    }
 }
 
 #[test]

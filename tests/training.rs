@@ -236,6 +236,24 @@ fn members_that_stop_early_are_what_they_would_be_alone() {
 }
 
 #[test]
+fn an_epoch_of_which_a_batch_took_the_last_row_in_is_told_to_its_last_step() {
+    // 19 rows in twos are nine batches, the last one of three: more than 19 rows in threes
+    let data = Dataset::moons(19, 3);
+    let trainer = Trainer::new(Model::input(2).dense(4).batch_norm().relu().dense(2), Loss::cross_entropy()).batch(2);
+    let losses = |device: &OpenDevice| {
+        let losses = fit(trainer.clone(), device, &data, 2).unwrap().members.remove(0).step_losses;
+        assert_eq!(losses.len(), 2 * 9, "{}", device.info());
+        losses
+    };
+    let wanted = losses(&cpu());
+    for device in adapters() {
+        for (step, (got, wanted)) in losses(&device).into_iter().zip(&wanted).enumerate() {
+            assert!((got - wanted).abs() <= 1e-3 * wanted.abs(), "{}, step {step}: {got} and {wanted}", device.info());
+        }
+    }
+}
+
+#[test]
 fn a_rate_far_too_large_stops_with_epoch_step_and_layer() {
     let data = Dataset::moons(100, 3);
     for device in devices() {

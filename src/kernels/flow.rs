@@ -202,10 +202,16 @@ impl Kernel for FlowChunks {
         for m in 0..self.members as usize {
             for chunk in 0..self.chunks as usize {
                 let mut sums = [T::zero(); 4];
-                for i in chunk * CHUNK..length.min((chunk + 1) * CHUNK) {
-                    let at = 4 * m * self.arena4 as usize + start + i;
-                    let (g, w, moved) = (grads[at], params[at], params[at] - before[at]);
-                    [g, w, moved].into_iter().zip(&mut sums).for_each(|(x, sum)| *sum += x * x);
+                let end = length.min((chunk + 1) * CHUNK);
+                // in parts: a sum of thousands of weights that are all alike would round in the same direction each time
+                for first in (chunk * CHUNK..end).step_by(256) {
+                    let mut part = [T::zero(); 3];
+                    for i in first..end.min(first + 256) {
+                        let at = 4 * m * self.arena4 as usize + start + i;
+                        let (g, w, moved) = (grads[at], params[at], params[at] - before[at]);
+                        [g, w, moved].into_iter().zip(&mut part).for_each(|(x, sum)| *sum += x * x);
+                    }
+                    sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
                 }
                 out[4 * (m * self.chunks as usize + chunk)..][..4].copy_from_slice(&sums);
             }

@@ -49,6 +49,8 @@ pub struct Spec<'a> {
     pub workgroups: usize,
     /// Entries of the order, for one member.
     pub order: usize,
+    /// Steps of an epoch of training, where some of them have fewer rows than a full batch has.
+    pub steps: usize,
     /// How many classes there are, when the targets are classes.
     pub classes: Option<usize>,
     /// Whether rows have weights.
@@ -81,6 +83,7 @@ impl<'a> Spec<'a> {
             binding: u64::MAX,
             workgroups: 1,
             order: batch,
+            steps: 0,
             classes: None,
             weighted: false,
             accumulate: false,
@@ -204,7 +207,8 @@ impl Model {
         }
         let (tensors, arena) = self.tensors();
         let segments = Segment::cut(&tensors, arena, members, spec.binding)?;
-        let slots = spec.order.div_ceil(batch);
+        // an evaluation takes full batches, whatever an epoch of training takes
+        let slots = spec.order.div_ceil(batch).max(spec.steps);
         let mut b = Builder::new(members, slots);
         let (width, outputs) = (padded(self.inputs()), self.outputs());
 

@@ -447,10 +447,16 @@ impl Graph {
         incoming[value] = Some(match incoming[value] {
             None => new,
             Some(old) => {
-                let width = self.values[value].width;
-                let sum = self.row_buffer(b, "sum of errors".to_string(), width);
                 let Batch { rows, members } = self.batch;
-                b.dispatch(&Add { rows, width4: width.div_ceil(4) as u32, members }, &[old.buf, new.buf, sum], "sum of errors");
+                let (width, mut other) = (self.values[value].width, new.buf);
+                let (width, width4) = (width as u32, width.div_ceil(4) as u32);
+                if other == old.buf {
+                    // a block that is the body of another one hands the same error back twice, and a dispatch binds a buffer once
+                    other = self.row_buffer(b, "error once more".to_string(), width as usize);
+                    b.dispatch(&Activate { rows, width, width4, members, kind: 0 }, &[new.buf, other], "error once more");
+                }
+                let sum = self.row_buffer(b, "sum of errors".to_string(), width as usize);
+                b.dispatch(&Add { rows, width4, members }, &[old.buf, other, sum], "sum of errors");
                 Incoming { buf: sum, done: false }
             }
         });

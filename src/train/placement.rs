@@ -105,6 +105,7 @@ fn compile_for(device: &OpenDevice, setup: &Setup<'_>, table: &Table, longest: u
         binding: device.limits().binding,
         workgroups: device.limits().workgroups,
         order: longest,
+        steps: setup.steps,
         classes,
         // cross-entropy weighs classes itself
         weighted: table.weights().is_some() || (setup.class_weights.is_some() && setup.loss.takes() != Takes::Classes),

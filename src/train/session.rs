@@ -29,6 +29,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) clip: Clip,
     /// Rows of the largest batch.
     pub(crate) batch: usize,
+    /// Steps of an epoch of training; 0 where nothing is trained.
+    pub(crate) steps: usize,
     pub(crate) seeds: Vec<u64>,
     /// The weights of the classes, resolved.
     pub(crate) class_weights: Option<Vec<f32>>,

@@ -114,6 +114,7 @@ impl Training {
             optimizer: sizes.map(|_| &trainer.optimizer),
             clip: trainer.clip,
             batch: largest.unwrap_or(trainer.batch),
+            steps: sizes.map_or(0, <[usize]>::len),
             seeds: trainer.seeds(),
             class_weights: match &self.class_weights {
                 Some(known) => known.clone(),
