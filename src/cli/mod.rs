@@ -40,7 +40,20 @@ use std::process::ExitCode;
 
 /// Reads the arguments, runs the command, and says what went wrong if it did.
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        // whoever read our output has seen enough
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Runs a command as the binary does, and hands out its exit code, or what went wrong.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
         Command::Train(args) => train::train(&args),
         Command::New(args) => new::new(&args),
         Command::Inspect(args) => inspect::inspect(&args),
@@ -59,15 +72,6 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::Report(args) => report::report(&args),
         Command::Compare(args) => compare::compare(&args),
-    };
-    match outcome {
-        Ok(code) => code,
-        // whoever read our output has seen enough
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            ExitCode::from(error.exit_code())
-        }
     }
 }
 

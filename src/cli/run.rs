@@ -269,6 +269,7 @@ pub(super) fn open(folder: &Path) -> Result<Run> {
         Error::at(Place::file(&path), format!("`{key}` is not as `gradus train` writes it ({e}): train again"))
     };
     let preprocess = Preprocessor::deserialize(&manifest["preprocess"]).map_err(|e| part("preprocess", e))?;
+    preprocess.check().map_err(|e| Error::at(Place::file(&path), format!("{e}: train again")))?;
     let class_weights = Deserialize::deserialize(&manifest["class_weights"]).map_err(|e| part("class_weights", e))?;
     Ok(Run {
         config: Config::load(folder.join(CONFIG), &[])?,

@@ -1,5 +1,6 @@
 //! The trainer's books in a checkpoint: where it is, what each epoch brought, what its schedules and its patience remember.
 
+use super::beats::Beat;
 use super::early_stop::{Reason, Watch};
 use super::ledger::Ledger;
 use super::report::EpochRecord;
@@ -19,6 +20,21 @@ pub(super) struct At {
     pub(super) step: usize,
     /// Looks at the flow of gradients among them.
     pub(super) looks: usize,
+}
+
+impl At {
+    /// An error where there is no such place between two updates of its epoch, whose steps these are, with the looks after some of them.
+    pub(super) fn check(self, beats: &[Beat], looked_at: &[usize]) -> Result<()> {
+        let between = self.step == 0 || (self.step < beats.len() && beats[self.step - 1].part.last);
+        match between && self.looks == looked_at.iter().filter(|&&look| look < self.step).count() {
+            true => Ok(()),
+            false => Err(damaged(&format!("step {} with {} looks is between no two updates of an epoch", self.step, self.looks))),
+        }
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::input(format!("the checkpoint's books are damaged: {what}"))
 }
 
 /// What changes from epoch to epoch, beside the ledger.
@@ -138,6 +154,33 @@ impl From<Exact> for f64 {
     }
 }
 
+impl Books {
+    /// An error where they are not those of a training that came to its epoch step by step.
+    fn check(&self) -> Result<()> {
+        let epochs = self.at.epoch;
+        let longest = self.members.iter().map(|member| member.epochs.len()).max().unwrap_or_default();
+        if longest != epochs {
+            return Err(damaged(&format!("{epochs} epochs were done, but there are records of {longest}")));
+        }
+        let all_stopped = self.members.iter().all(|member| member.stopped.is_some());
+        for (n, member) in self.members.iter().enumerate() {
+            let own = member.epochs.len();
+            let counted = member.epochs.iter().zip(1..).all(|(record, number)| record.epoch == number);
+            let goes_on = own == epochs || member.stopped.is_some();
+            let best = member.best.is_none_or(|(value, epoch)| value.is_finite() && epoch < own);
+            if !(counted && goes_on && best && member.wait <= own && !(all_stopped && self.at.step > 0)) {
+                return Err(damaged(&format!("the epochs of member {n} are not those of a training that did {epochs}")));
+            }
+        }
+        let share = |factor: f64| (0.0..=1.0).contains(&factor);
+        let plateau = |book: &PlateauBook| share(book.factor) && book.bad <= epochs;
+        match self.factors.iter().all(|&factor| share(factor)) && self.plateaus.iter().flatten().all(plateau) {
+            true => Ok(()),
+            false => Err(damaged("what the rate is multiplied by is no share of it")),
+        }
+    }
+}
+
 /// The books as a checkpoint holds them: a text, and the losses of all steps.
 pub(super) fn write(at: At, course: &Course, ledger: &Ledger<'_>) -> Result<(String, Vec<Tensor>)> {
     let member = |(n, watch): (usize, &Watch)| {
@@ -175,23 +218,23 @@ pub(super) fn write(at: At, course: &Course, ledger: &Ledger<'_>) -> Result<(Str
 
 /// Takes the books of a checkpoint over: where the training is, and how it went so far.
 pub(super) fn read(checkpoint: &Checkpoint, ledger: &mut Ledger<'_>) -> Result<(At, Course)> {
-    let wrong = |what: String| Error::input(format!("the checkpoint's books are damaged: {what}"));
-    let books: Books = serde_json::from_str(&checkpoint.state).map_err(|e| wrong(e.to_string()))?;
+    let books: Books = serde_json::from_str(&checkpoint.state).map_err(|e| damaged(&e.to_string()))?;
     let members = ledger.watches.len();
     if [books.members.len(), books.factors.len(), books.plateaus.len()] != [members; 3] {
         return Err(Error::input(format!("the checkpoint has {} members, the training {members}", books.members.len())));
     }
+    books.check()?;
     for (n, book) in books.members.into_iter().enumerate() {
         let Some(Numbers::F32(losses)) = checkpoint.tensor(&step_losses(n)).map(|tensor| &tensor.numbers) else {
-            return Err(wrong(format!("there are no losses of member {n}")));
+            return Err(damaged(&format!("there are no losses of member {n}")));
         };
         ledger.step_losses[n] = losses.clone();
         ledger.watches[n] = Watch { best: book.best, wait: book.wait };
         ledger.stopped[n] = match book.stopped {
-            Some(name) => Some(Reason::named(&name).ok_or_else(|| wrong(format!("a member stopped because of `{name}`")))?),
+            Some(name) => Some(Reason::named(&name).ok_or_else(|| damaged(&format!("a member stopped because of `{name}`")))?),
             None => None,
         };
-        ledger.histories[n] = book.epochs.into_iter().map(epoch_record).collect::<Option<_>>().ok_or_else(|| wrong("a metric".into()))?;
+        ledger.histories[n] = book.epochs.into_iter().map(epoch_record).collect::<Option<_>>().ok_or_else(|| damaged("a metric"))?;
         ledger.flows[n] = book.flow.into_iter().map(flow_of).collect();
     }
     ledger.resume(books.rows, books.seconds, books.elapsed);
