@@ -14,7 +14,7 @@ mod names;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// In a debug build, on a machine that does other things, too; libFuzzer is told 10 seconds for what is an optimised one.
+/// In a debug build, on a machine that does other things, too; libFuzzer is told half of it for what is an optimised one.
 const LONGEST: Duration = Duration::from_secs(60);
 
 fn seeds(target: &str) -> PathBuf {

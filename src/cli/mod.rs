@@ -78,10 +78,23 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 /// Talk, to stderr.
 fn say(text: &str) {
     // where stderr is closed there is nobody to tell
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", plain(text));
 }
 
 /// A result, to stdout.
 fn print(text: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Error::io("standard output", e))
+    writeln!(std::io::stdout(), "{}", plain(text)).map_err(|e| Error::io("standard output", e))
+}
+
+/// A text without what a terminal would obey: names and cells of files are among what is told.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_a_terminal_would_obey_is_not_told_to_it() {
+        assert_eq!(super::plain("a\tb\nc \u{1b}[2J \u{9b}31m \u{7} ü"), "a\tb\nc \u{FFFD}[2J \u{FFFD}31m \u{FFFD} ü");
+    }
 }

@@ -271,8 +271,11 @@ pub(super) fn open(folder: &Path) -> Result<Run> {
     let preprocess = Preprocessor::deserialize(&manifest["preprocess"]).map_err(|e| part("preprocess", e))?;
     preprocess.check().map_err(|e| Error::at(Place::file(&path), format!("{e}: train again")))?;
     let class_weights = Deserialize::deserialize(&manifest["class_weights"]).map_err(|e| part("class_weights", e))?;
+    let config = Config::load(folder.join(CONFIG), &[])?;
+    let targets = preprocess.no_targets();
+    config.loss.for_targets(&targets).check(&targets).map_err(|e| config.error("loss.type", e.to_string()))?;
     Ok(Run {
-        config: Config::load(folder.join(CONFIG), &[])?,
+        config,
         preprocess,
         class_weights,
         weights: Weights::load(folder.join(MODEL))?,

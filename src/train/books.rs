@@ -338,6 +338,48 @@ mod tests {
     }
 
     #[test]
+    fn books_of_no_training_are_refused() {
+        let record = |epoch: u32| {
+            format!("{{\"epoch\":{epoch},\"steps\":8,\"lr\":0.1,\"train_loss\":1,\"grad_norm\":1,\"skipped\":0,\"loss_scale\":null,\"valid\":null,\"seconds\":1}}")
+        };
+        let books = |at: &str, factor: &str, member: &str| {
+            let text = format!(
+                "{{\"at\":{at},\"rollbacks\":0,\"factors\":[{factor}],\"plateaus\":[null],\"rows\":8,\"seconds\":1,\"elapsed\":1,\"members\":[{{{member},\"flow\":[]}}]}}"
+            );
+            serde_json::from_str::<Books>(&text).unwrap_or_else(|e| panic!("{e}: {text}")).check().map_err(|e| e.to_string())
+        };
+        let at = |epoch: u64, step: u64| format!("{{\"epoch\":{epoch},\"step\":{step},\"looks\":0}}");
+        let member = |best: &str, wait: u32, stopped: &str, epochs: &[u32]| {
+            let epochs: Vec<String> = epochs.iter().map(|&epoch| record(epoch)).collect();
+            format!("\"best\":{best},\"wait\":{wait},\"stopped\":{stopped},\"epochs\":[{}]", epochs.join(","))
+        };
+        let two = member("[0.5,1]", 0, "null", &[1, 2]);
+        assert_eq!(books(&at(2, 3), "0.5", &two), Ok(()));
+        let cases = [
+            (at(u64::MAX, 0), "1", two.clone(), "18446744073709551615 epochs were done, but there are records of 2"),
+            (at(2, 0), "1", member("null", 0, "null", &[1, 3]), "the epochs of member 0"),
+            (at(2, 0), "1", member("[0.5,2]", 0, "null", &[1, 2]), "the epochs of member 0"),
+            (at(2, 0), "1", member("null", u32::MAX, "null", &[1, 2]), "the epochs of member 0"),
+            (at(2, 1), "1", member("null", 0, "\"patience\"", &[1, 2]), "the epochs of member 0"),
+            (at(2, 0), "-1", two.clone(), "what the rate is multiplied by"),
+            (at(2, 0), "1e300", two, "what the rate is multiplied by"),
+        ];
+        for (at, factor, member, wanted) in cases {
+            let told = books(&at, factor, &member).unwrap_err();
+            assert!(told.starts_with("the checkpoint's books are damaged: ") && told.contains(wanted), "`{told}` does not say `{wanted}`");
+        }
+    }
+
+    #[test]
+    fn a_place_is_between_two_updates_with_the_looks_before_it() {
+        let beat = |last| Beat { rows: 1, start: 0, part: crate::kernel::Part { first: true, last }, update: 0, weights: vec![], totals: vec![] };
+        let beats = [beat(false), beat(true), beat(false), beat(true)];
+        let good = |step, looks| At { epoch: 0, step, looks }.check(&beats, &[1, 3]).is_ok();
+        assert!(good(0, 0) && good(2, 1));
+        assert!(![(0, 1), (1, 0), (2, 0), (3, 1), (4, 2), (5, 2), (usize::MAX, 2)].into_iter().any(|(step, looks)| good(step, looks)));
+    }
+
+    #[test]
     fn a_record_comes_back_and_the_counts_of_the_last_one_with_it() {
         let record = EpochRecord {
             epoch: 3,

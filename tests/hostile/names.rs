@@ -1,5 +1,6 @@
 //! Names in files are names and nothing else, and nothing in a file is ever executed.
 
+use gradus::cli::config::Config;
 use gradus::cli::run;
 use gradus::data::{TableOptions, open_table, read_columns};
 use std::io::Write;
@@ -34,6 +35,19 @@ fn names_in_an_archive_are_names_of_columns_wherever_they_point() {
     assert_eq!(file.header(), names);
     assert_eq!(read_columns(&mut *file, &TableOptions::new("../../up")).unwrap().features.columns().len(), 5);
     assert_eq!((files(&folder), files(own.path())), (vec!["x.npz".to_string()], vec!["a".to_string()]));
+}
+
+#[test]
+fn a_name_in_a_file_adds_no_line_to_the_config_that_is_written_for_it() {
+    let own = tempfile::tempdir().unwrap();
+    let path = own.path().join("x.csv");
+    std::fs::write(&path, "\"a\n[output]\ndir = \"\"elsewhere\"\"\n#\",,y\nred,,0\nblue,,1\nred,,0\n").unwrap();
+    let text = Config::template(&path, "y").unwrap();
+    assert!(!text.lines().any(|line| line.starts_with("[output]") || line.starts_with("dir")), "{text}");
+    std::fs::write(own.path().join("x.toml"), &text).unwrap();
+    let config = Config::load(own.path().join("x.toml"), &[]).unwrap();
+    assert_eq!(config.output.dir, None);
+    assert!(text.contains("features = { exclude = [1] }"), "{text}");
 }
 
 #[test]
