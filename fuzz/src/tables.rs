@@ -3,7 +3,8 @@
 use super::disk;
 use gradus::cli::config::Config;
 use gradus::data::{
-    Categorical, ColumnType, Dataset, Fit, Missing, Preprocessor, Scaling, Select, TableOptions, TargetScaling, Task, inspect, open_table, read_columns,
+    Categorical, ColumnType, Dataset, Fit, Missing, Preprocessor, Scaling, Select, TableOptions, TargetScaling, Task, inspect, open_table,
+    read_columns,
 };
 use gradus::model::Weights;
 use std::path::Path;

@@ -274,13 +274,7 @@ pub(super) fn open(folder: &Path) -> Result<Run> {
     let config = Config::load(folder.join(CONFIG), &[])?;
     let targets = preprocess.no_targets();
     config.loss.for_targets(&targets).check(&targets).map_err(|e| config.error("loss.type", e.to_string()))?;
-    Ok(Run {
-        config,
-        preprocess,
-        class_weights,
-        weights: Weights::load(folder.join(MODEL))?,
-        manifest,
-    })
+    Ok(Run { config, preprocess, class_weights, weights: Weights::load(folder.join(MODEL))?, manifest })
 }
 
 #[cfg(test)]

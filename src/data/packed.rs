@@ -32,7 +32,9 @@ impl<R: Read> Read for Unpacked<R> {
             Some(left) => self.left = left,
             None => {
                 let (length, most) = (self.length, most(self.length));
-                let message = format!("its {length} bytes unpack to more than the {most} that are taken for data: unpack it, and name the file that comes out");
+                let message = format!(
+                    "its {length} bytes unpack to more than the {most} that are taken for data: unpack it, and name the file that comes out"
+                );
                 return Err(Error::new(ErrorKind::FileTooLarge, message));
             }
         }

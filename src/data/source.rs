@@ -17,7 +17,10 @@ pub(super) const MOST_COLUMNS: usize = 1 << 20;
 /// Errors when a file has more columns than are read, before anything is made of them.
 pub(super) fn check_width(path: &Path, columns: u64) -> Result<()> {
     match columns > MOST_COLUMNS as u64 {
-        true => Err(Error::at(Place::file(path), format!("it has {columns} columns, more than the {MOST_COLUMNS} that are read: leave some out"))),
+        true => Err(Error::at(
+            Place::file(path),
+            format!("it has {columns} columns, more than the {MOST_COLUMNS} that are read: leave some out"),
+        )),
         false => Ok(()),
     }
 }

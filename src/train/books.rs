@@ -340,7 +340,9 @@ mod tests {
     #[test]
     fn books_of_no_training_are_refused() {
         let record = |epoch: u32| {
-            format!("{{\"epoch\":{epoch},\"steps\":8,\"lr\":0.1,\"train_loss\":1,\"grad_norm\":1,\"skipped\":0,\"loss_scale\":null,\"valid\":null,\"seconds\":1}}")
+            format!(
+                "{{\"epoch\":{epoch},\"steps\":8,\"lr\":0.1,\"train_loss\":1,\"grad_norm\":1,\"skipped\":0,\"loss_scale\":null,\"valid\":null,\"seconds\":1}}"
+            )
         };
         let books = |at: &str, factor: &str, member: &str| {
             let text = format!(
@@ -372,7 +374,8 @@ mod tests {
 
     #[test]
     fn a_place_is_between_two_updates_with_the_looks_before_it() {
-        let beat = |last| Beat { rows: 1, start: 0, part: crate::kernel::Part { first: true, last }, update: 0, weights: vec![], totals: vec![] };
+        let beat =
+            |last| Beat { rows: 1, start: 0, part: crate::kernel::Part { first: true, last }, update: 0, weights: vec![], totals: vec![] };
         let beats = [beat(false), beat(true), beat(false), beat(true)];
         let good = |step, looks| At { epoch: 0, step, looks }.check(&beats, &[1, 3]).is_ok();
         assert!(good(0, 0) && good(2, 1));

@@ -42,7 +42,9 @@ impl ChunkReader for Pages {
                 Some(size) if size <= most => {}
                 Some(size) => {
                     let length = self.length;
-                    return Err(ParquetError::General(format!("a page unpacks to {size} bytes, but those of a file of {length} to {most} at most")));
+                    return Err(ParquetError::General(format!(
+                        "a page unpacks to {size} bytes, but those of a file of {length} to {most} at most"
+                    )));
                 }
                 None => return Err(ParquetError::General("a page's header does not begin as those of all writers do".into())),
             }
