@@ -105,6 +105,14 @@ impl ParquetFile {
         }
         for group in reader.metadata().row_groups() {
             for (column, chunk) in group.columns().iter().enumerate() {
+                let places = [Some(chunk.data_page_offset()), chunk.dictionary_page_offset(), Some(chunk.compressed_size())];
+                if let Some(place) = places.into_iter().flatten().find(|&place| u64::try_from(place).map_or(true, |place| place > length)) {
+                    return refuse(
+                        column,
+                        &format!("is said to begin at byte {place}, or to have as many"),
+                        "write or fetch the file again",
+                    );
+                }
                 if let codec @ (Compression::ZSTD(_) | Compression::BROTLI(_) | Compression::LZO) = chunk.compression() {
                     let name = format!("{codec}");
                     let name = name.split('(').next().unwrap_or_default();
@@ -255,8 +263,9 @@ impl TableFile for ParquetFile {
             let group = self.reader.get_row_group(at).map_err(failed)?;
             let mut readers = Vec::with_capacity(columns.len());
             for &column in columns {
-                let pages = Checked(group.get_column_page_reader(column).map_err(failed)?);
-                readers.push(get_column_reader(group.metadata().column(column).column_descr_ptr(), Box::new(pages)));
+                let of = group.metadata().column(column).column_descr_ptr();
+                let pages = Checked::new(group.get_column_page_reader(column).map_err(failed)?, of.max_def_level() > 0);
+                readers.push(get_column_reader(of, Box::new(pages)));
             }
             let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
             while left > 0 {
