@@ -5,6 +5,7 @@ Those of NPY, NPZ, Parquet and safetensors are copies of tests/golden/formats, w
 are written by `cargo test --test hostile -- --ignored`. Texts are written by hand, and files named after a fault are inputs that once found one.
 """
 import gzip
+import json
 import pathlib
 import struct
 
@@ -34,6 +35,24 @@ seed("idx", "packed", pair(packed(labels), packed(images)))
 seed("idx", "one-dimension", pair(labels, labels))
 seed("idx", "claims-more-than-there-is", pair(labels, idx([6, 65535, 16], range(36))))
 seed("idx", "many-dimensions", pair(idx([1], [0]), idx([1] * 255, [1])))
+
+# the weights of the target's model, and two arrays that lie one over the other
+floats = struct.pack("<80f", *(i / 16 for i in range(80)))
+
+
+def safetensors(arrays, content):
+    """Arrays of f32 by name: shape, where its bytes begin and end."""
+    header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [start, end]} for name, (shape, start, end) in arrays.items()})
+    return struct.pack("<Q", len(header)) + header.encode() + content
+
+
+weights, at = {}, 0
+for name, shape in [("0.weight", [4, 3]), ("0.bias", [4]), ("2.weight", [4]), ("2.bias", [4]), ("2.running_mean", [4]), ("2.running_var", [4]),
+                    ("3.weight", [2, 4]), ("3.bias", [2])]:
+    size = 4 * shape[0] * (shape[1] if len(shape) > 1 else 1)
+    weights[name], at = (shape, at, at + size), at + size
+seed("safetensors", "weights", safetensors(weights, floats[:at]))
+seed("safetensors", "one-array-over-another", safetensors({"a": ([4], 0, 16), "b": ([4], 8, 24)}, floats[:24]))
 
 flats = b"length,colour,species\n5.1,red,setosa\n6.3,,virginica\n4.9,red,setosa\n5.8,blue,virginica\n"
 seed("csv", "packed", packed(flats))
