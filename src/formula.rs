@@ -37,6 +37,8 @@ pub trait Pointwise: Debug + Send + Sync {
     fn slope64(&self, delta: &mut [f64], source: &[f64]);
     /// σ as an expression of `z`, for other tools; `None` where it is known as code only.
     fn expression(&self) -> Option<Expr>;
+    /// How far σ on a device may be off, however small it is: what cancels near 0, or what WGSL grants its functions.
+    fn floor(&self) -> f64;
 }
 
 /// `ℓ(p, t)` of one output, as a plan holds it: made from a [`Loss`](crate::Loss).

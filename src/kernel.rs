@@ -487,6 +487,10 @@ pub trait Kernel: Params {
     fn flops(&self) -> u64 {
         self.grid().iter().map(|&n| u64::from(n)).product()
     }
+    /// How far a device may be off in a number however small that is, with these formulas: nothing but where a formula's value is written.
+    fn floor(&self, _formulas: &Formulas) -> f64 {
+        0.0
+    }
     /// Cases for parity: at least four, one with a short batch.
     fn cases() -> Vec<Case>;
 }
@@ -505,6 +509,8 @@ pub struct KernelInfo {
     pub loops: fn(&[u32]) -> u64,
     /// See [`Kernel::flops`].
     pub flops: fn(&[u32]) -> u64,
+    /// See [`Kernel::floor`].
+    pub floor: fn(&[u32], &Formulas) -> f64,
     /// See [`Kernel::half`].
     pub half: fn(&[u32]) -> bool,
     /// See [`Kernel::trial`].
@@ -530,6 +536,7 @@ impl KernelInfo {
             grid: |words| K::from_words(words).grid(),
             loops: |words| K::from_words(words).loops(),
             flops: |words| K::from_words(words).flops(),
+            floor: |words, formulas| K::from_words(words).floor(formulas),
             half: |words| K::from_words(words).half(),
             trial: K::trial,
             cpu32: |words, step, args| K::from_words(words).cpu(step, args),

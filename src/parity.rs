@@ -11,6 +11,9 @@ mod trial;
 pub use lockstep::{LockstepRow, lockstep};
 pub(crate) use trial::{Wrong, try_variants};
 
+/// What the constants of a formula of the user's own may cost: it may take differences of what is large.
+pub(crate) const FORMULA_FLOOR: f64 = 1e-3;
+
 /// Words after the end of each buffer that no kernel may touch.
 const GUARD: usize = 64;
 const GUARD_WORD: u32 = 0x5afe_c0de;
@@ -81,7 +84,7 @@ fn check_cases(kernel: &'static KernelInfo, cases: Vec<Case>, device: &OpenDevic
 
 /// Formulas of a user's own on a device, against their twins.
 pub mod check_formula {
-    use super::{Outcome, check_cases, named_row};
+    use super::{FORMULA_FLOOR, Outcome, check_cases, named_row};
     use crate::error::{Error, Result};
     use crate::exec::OpenDevice;
     use crate::formula::{Formulas, PointLoss, Pointwise};
@@ -90,15 +93,12 @@ pub mod check_formula {
     use crate::kernels::elementwise_loss::{self, ElementwiseLoss};
     use std::sync::Arc;
 
-    /// What a formula's own constants may cost: it may take differences of what is large.
-    const FLOOR: f64 = 1e-3;
-
     /// An error when the device makes something else of a loss than its twin does: it says where and by how much.
     pub fn loss(device: &OpenDevice, name: &str, formula: &Arc<dyn PointLoss>) -> Result<()> {
         let formulas = Formulas { activations: Vec::new(), losses: vec![Arc::clone(formula)] };
         let mut cases = elementwise_loss::cases_of(0, name, 8.0, &formulas);
         cases.truncate(3);
-        cases.iter_mut().for_each(|case| case.tolerance.absolute = FLOOR);
+        cases.iter_mut().for_each(|case| case.tolerance.absolute = FORMULA_FLOOR);
         judge(name, check_cases(named_row(ElementwiseLoss::NAME), cases, device)?)
     }
 
@@ -106,7 +106,7 @@ pub mod check_formula {
     pub fn activation(device: &OpenDevice, name: &str, formula: &Arc<dyn Pointwise>) -> Result<()> {
         let formulas = Formulas { activations: vec![Arc::clone(formula)], losses: Vec::new() };
         let mut cases = activation::ordinary_cases_of(1, name, &formulas);
-        cases.iter_mut().for_each(|case| case.tolerance.absolute = FLOOR);
+        cases.iter_mut().for_each(|case| case.tolerance.absolute = FORMULA_FLOOR);
         let (slope, value): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.args.len() == 3);
         judge(name, check_cases(named_row(Activate::NAME), value, device)?)?;
         judge(name, check_cases(named_row(ActivateSlope::NAME), slope, device)?)

@@ -124,10 +124,48 @@ fn all() -> Vec<Made> {
         Activation::expression("if(z > 0.5 and not(z == 2), log2(1 + abs(z)), min(z^3, 0.1) - clamp(z % 2, 0.1, 1)*(z // 2 >= -1))")
             .unwrap();
     all.push(made("a formula", Loss::mse(), values(1), TargetScaling::None, |m| m.dense(8).activation(expression)));
+    all.push(nasty(Targets::Classes { of: (0..ROWS as u32).map(|i| i % NASTY.len() as u32).collect(), names: nasty_names() }));
+    all.push(nasty(Targets::Values { of: (0..ROWS * NASTY.len()).map(|i| (i % 5) as f32).collect(), names: nasty_names() }));
     for row in gradus::kernels::activation::TABLE {
         all.push(made(row.name, Loss::mse(), values(1), TargetScaling::Standard, |m| m.dense(8).activation(row.activation())));
     }
     all
+}
+
+/// Names that would be more than names, if they got out of their quotes or out of their line.
+const NASTY: [&str; 9] = [
+    "\"; panic!(\"executed\"); \"",
+    "*/ compile_error!(\"executed\"); /*",
+    "a\nfn executed() { undefined }",
+    "a\r\u{b}\u{c}\u{85}\u{2028}\u{2029}fn executed() { undefined }",
+    "\\",
+    "{}{0}{executed}",
+    "\u{202e}\u{0}",
+    "\"#; r#\"",
+    "'\u{1F600}",
+];
+
+/// A net whose name, columns, words and classes are all of those.
+fn nasty(target: Targets) -> Made {
+    let mut columns = columns(target);
+    let mut features = columns.features.into_columns();
+    for (column, name) in features.iter_mut().zip(NASTY) {
+        column.name = name.into();
+        if let Cells::Words { words, .. } = &mut column.cells {
+            *words = NASTY[4..7].iter().map(|word| word.to_string()).collect();
+        }
+    }
+    columns.features = Frame::new(features);
+    let rows: Vec<u32> = (0..ROWS as u32).collect();
+    let fit = Fit { scale: Scaling::Standard, missing: Missing::Mean, ..Fit::default() };
+    let preprocess = Preprocessor::fit(&columns, &rows, &fit).unwrap();
+    let loss = Loss::for_targets(&columns.targets);
+    let data = Dataset::new(preprocess.table(columns).unwrap());
+    Made { name: NASTY.concat(), ..trained("", loss, data, preprocess, |m| m.dense(5).relu()) }
+}
+
+fn nasty_names() -> Vec<String> {
+    NASTY.map(String::from).to_vec()
 }
 
 #[test]

@@ -236,29 +236,39 @@ pub(super) fn outputs(loss: &Loss, targets: &Targets) -> usize {
 
 /// The trainer for the inputs and targets that are prepared.
 pub(super) fn trainer(config: &Config, data: &Prepared) -> Result<Trainer> {
-    let table = data.train.table();
-    let loss = loss(config, table.targets());
-    loss.check(table.targets()).map_err(|e| config.error("loss.type", e.to_string()))?;
-    let model = model(config, &data.preprocess, outputs(&loss, table.targets()));
-    let mut trainer = Trainer::new(model.clone(), loss)
-        .optimizer(config.optimizer)
-        .schedule(config.schedule.rates().clone())
-        .clip(config.clip)
-        .batch(config.train.batch)
-        .seed(config.seed)
-        .shuffle(config.train.shuffle)
-        .remainder(config.train.remainder)
-        .class_weights(config.data.class_weights.clone())
-        .accumulate(config.train.accumulate)
-        .on_nonfinite(config.train.on_nonfinite)
-        .looks(config.train.diagnose)
-        .precision(config.train.precision);
-    if let Some(from) = &config.model.from {
-        let weights = Weights::load(from)?;
-        weights.check(&model).map_err(|e| config.error("model.from", format!("{}: {e}", from.display())))?;
-        trainer = trainer.weights(weights);
+    let targets = data.train.table().targets();
+    loss(config, targets).check(targets).map_err(|e| config.error("loss.type", e.to_string()))?;
+    config.trainer(&data.preprocess)
+}
+
+impl Config {
+    /// The trainer that the config describes, for data of which a preprocessor makes inputs and targets.
+    ///
+    /// Errors where the file with the initial weights cannot be read, or is of another model.
+    pub fn trainer(&self, preprocess: &Preprocessor) -> Result<Trainer> {
+        let targets = preprocess.no_targets();
+        let loss = loss(self, &targets);
+        let model = model(self, preprocess, outputs(&loss, &targets));
+        let mut trainer = Trainer::new(model.clone(), loss)
+            .optimizer(self.optimizer)
+            .schedule(self.schedule.rates().clone())
+            .clip(self.clip)
+            .batch(self.train.batch)
+            .seed(self.seed)
+            .shuffle(self.train.shuffle)
+            .remainder(self.train.remainder)
+            .class_weights(self.data.class_weights.clone())
+            .accumulate(self.train.accumulate)
+            .on_nonfinite(self.train.on_nonfinite)
+            .looks(self.train.diagnose)
+            .precision(self.train.precision);
+        if let Some(from) = &self.model.from {
+            let weights = Weights::load(from)?;
+            weights.check(&model).map_err(|e| self.error("model.from", format!("{}: {e}", from.display())))?;
+            trainer = trainer.weights(weights);
+        }
+        Ok(trainer)
     }
-    Ok(trainer)
 }
 
 /// When to stop.

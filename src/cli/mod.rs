@@ -40,7 +40,20 @@ use std::process::ExitCode;
 
 /// Reads the arguments, runs the command, and says what went wrong if it did.
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        // whoever read our output has seen enough
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Runs a command as the binary does, and hands out its exit code, or what went wrong.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
         Command::Train(args) => train::train(&args),
         Command::New(args) => new::new(&args),
         Command::Inspect(args) => inspect::inspect(&args),
@@ -59,25 +72,29 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::Report(args) => report::report(&args),
         Command::Compare(args) => compare::compare(&args),
-    };
-    match outcome {
-        Ok(code) => code,
-        // whoever read our output has seen enough
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            ExitCode::from(error.exit_code())
-        }
     }
 }
 
 /// Talk, to stderr.
 fn say(text: &str) {
     // where stderr is closed there is nobody to tell
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", plain(text));
 }
 
 /// A result, to stdout.
 fn print(text: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Error::io("standard output", e))
+    writeln!(std::io::stdout(), "{}", plain(text)).map_err(|e| Error::io("standard output", e))
+}
+
+/// A text without what a terminal would obey: names and cells of files are among what is told.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_a_terminal_would_obey_is_not_told_to_it() {
+        assert_eq!(super::plain("a\tb\nc \u{1b}[2J \u{9b}31m \u{7} ü"), "a\tb\nc \u{FFFD}[2J \u{FFFD}31m \u{FFFD} ü");
+    }
 }

@@ -25,6 +25,7 @@ mod frame;
 mod hash;
 mod idx;
 mod inspect;
+mod packed;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod prepare;

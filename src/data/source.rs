@@ -10,6 +10,21 @@ use std::path::Path;
 /// Rows of a chunk.
 pub(super) const CHUNK: usize = 8192;
 
+/// More columns, or features a row, than any sensible table or image has: 1024 × 1024. A column's name and the books of it take far more memory than the
+/// byte or less that it may be in a file.
+pub(super) const MOST_COLUMNS: usize = 1 << 20;
+
+/// Errors when a file has more columns than are read, before anything is made of them.
+pub(super) fn check_width(path: &Path, columns: u64) -> Result<()> {
+    match columns > MOST_COLUMNS as u64 {
+        true => Err(Error::at(
+            Place::file(path),
+            format!("it has {columns} columns, more than the {MOST_COLUMNS} that are read: leave some out"),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// A file of columns that have names.
 pub trait TableFile {
     /// The file.

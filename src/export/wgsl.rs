@@ -60,8 +60,8 @@ pub(super) fn wgsl(trained: &Trained<'_>) -> Result<Exported> {
 fn columns(trained: &Trained<'_>, answer: &Answer) -> String {
     let mut out = String::new();
     let (mut n, mut m) = (0, 0);
-    // a name could end the line: as JSON it cannot
-    let shown = |name: &str| serde_json::Value::from(name).to_string();
+    // a name could end the line, in WGSL by U+2028 and others, too: as Rust quotes it, it cannot
+    let shown = |name: &str| format!("{name:?}");
     for feature in &trained.preprocess.features {
         let _ = match &feature.coding {
             Coding::Number { .. } => {

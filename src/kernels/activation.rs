@@ -125,6 +125,9 @@ impl<F: Formula> Pointwise for Filled<F> {
         let text = F::EXPRESSION?.replace("parameter", &format!("({:?})", f64::from(self.parameter)));
         Expr::parse(&text, &["z"]).ok()
     }
+    fn floor(&self) -> f64 {
+        F::FLOOR
+    }
 }
 
 struct Values<'a, F> {
@@ -193,6 +196,14 @@ impl Pointwise for Expression {
     fn expression(&self) -> Option<Expr> {
         Some(self.value.clone())
     }
+    fn floor(&self) -> f64 {
+        crate::parity::FORMULA_FLOOR
+    }
+}
+
+/// How far a device may be off in the values of the formula that is of this kind in a plan; of kind 0 there is none.
+pub(super) fn floor(kind: u32, formulas: &Formulas) -> f64 {
+    (kind as usize).checked_sub(1).and_then(|i| formulas.activations.get(i)).map_or(0.0, |formula| formula.floor())
 }
 
 /// An activation as the table holds it.
@@ -420,6 +431,10 @@ impl Kernel for Activate {
                 a[self.width as usize..].fill(T::zero());
             }
         }
+    }
+
+    fn floor(&self, formulas: &Formulas) -> f64 {
+        floor(self.kind, formulas)
     }
 
     fn cases() -> Vec<Case> {

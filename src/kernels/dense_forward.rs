@@ -104,6 +104,10 @@ impl Kernel for DenseForward {
         Some(case_of(0, Dense::TRIAL, half, 0, &Formulas::none()))
     }
 
+    fn floor(&self, formulas: &Formulas) -> f64 {
+        activation::floor(self.kind, formulas)
+    }
+
     fn cases() -> Vec<Case> {
         Dense::cases(|i, dense, half| {
             let row = i % activation::TABLE.len();

@@ -1,5 +1,6 @@
 //! The trainer's books in a checkpoint: where it is, what each epoch brought, what its schedules and its patience remember.
 
+use super::beats::Beat;
 use super::early_stop::{Reason, Watch};
 use super::ledger::Ledger;
 use super::report::EpochRecord;
@@ -19,6 +20,21 @@ pub(super) struct At {
     pub(super) step: usize,
     /// Looks at the flow of gradients among them.
     pub(super) looks: usize,
+}
+
+impl At {
+    /// An error where there is no such place between two updates of its epoch, whose steps these are, with the looks after some of them.
+    pub(super) fn check(self, beats: &[Beat], looked_at: &[usize]) -> Result<()> {
+        let between = self.step == 0 || (self.step < beats.len() && beats[self.step - 1].part.last);
+        match between && self.looks == looked_at.iter().filter(|&&look| look < self.step).count() {
+            true => Ok(()),
+            false => Err(damaged(&format!("step {} with {} looks is between no two updates of an epoch", self.step, self.looks))),
+        }
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::input(format!("the checkpoint's books are damaged: {what}"))
 }
 
 /// What changes from epoch to epoch, beside the ledger.
@@ -138,6 +154,33 @@ impl From<Exact> for f64 {
     }
 }
 
+impl Books {
+    /// An error where they are not those of a training that came to its epoch step by step.
+    fn check(&self) -> Result<()> {
+        let epochs = self.at.epoch;
+        let longest = self.members.iter().map(|member| member.epochs.len()).max().unwrap_or_default();
+        if longest != epochs {
+            return Err(damaged(&format!("{epochs} epochs were done, but there are records of {longest}")));
+        }
+        let all_stopped = self.members.iter().all(|member| member.stopped.is_some());
+        for (n, member) in self.members.iter().enumerate() {
+            let own = member.epochs.len();
+            let counted = member.epochs.iter().zip(1..).all(|(record, number)| record.epoch == number);
+            let goes_on = own == epochs || member.stopped.is_some();
+            let best = member.best.is_none_or(|(value, epoch)| value.is_finite() && epoch < own);
+            if !(counted && goes_on && best && member.wait <= own && !(all_stopped && self.at.step > 0)) {
+                return Err(damaged(&format!("the epochs of member {n} are not those of a training that did {epochs}")));
+            }
+        }
+        let share = |factor: f64| (0.0..=1.0).contains(&factor);
+        let plateau = |book: &PlateauBook| share(book.factor) && book.bad <= epochs;
+        match self.factors.iter().all(|&factor| share(factor)) && self.plateaus.iter().flatten().all(plateau) {
+            true => Ok(()),
+            false => Err(damaged("what the rate is multiplied by is no share of it")),
+        }
+    }
+}
+
 /// The books as a checkpoint holds them: a text, and the losses of all steps.
 pub(super) fn write(at: At, course: &Course, ledger: &Ledger<'_>) -> Result<(String, Vec<Tensor>)> {
     let member = |(n, watch): (usize, &Watch)| {
@@ -175,23 +218,23 @@ pub(super) fn write(at: At, course: &Course, ledger: &Ledger<'_>) -> Result<(Str
 
 /// Takes the books of a checkpoint over: where the training is, and how it went so far.
 pub(super) fn read(checkpoint: &Checkpoint, ledger: &mut Ledger<'_>) -> Result<(At, Course)> {
-    let wrong = |what: String| Error::input(format!("the checkpoint's books are damaged: {what}"));
-    let books: Books = serde_json::from_str(&checkpoint.state).map_err(|e| wrong(e.to_string()))?;
+    let books: Books = serde_json::from_str(&checkpoint.state).map_err(|e| damaged(&e.to_string()))?;
     let members = ledger.watches.len();
     if [books.members.len(), books.factors.len(), books.plateaus.len()] != [members; 3] {
         return Err(Error::input(format!("the checkpoint has {} members, the training {members}", books.members.len())));
     }
+    books.check()?;
     for (n, book) in books.members.into_iter().enumerate() {
         let Some(Numbers::F32(losses)) = checkpoint.tensor(&step_losses(n)).map(|tensor| &tensor.numbers) else {
-            return Err(wrong(format!("there are no losses of member {n}")));
+            return Err(damaged(&format!("there are no losses of member {n}")));
         };
         ledger.step_losses[n] = losses.clone();
         ledger.watches[n] = Watch { best: book.best, wait: book.wait };
         ledger.stopped[n] = match book.stopped {
-            Some(name) => Some(Reason::named(&name).ok_or_else(|| wrong(format!("a member stopped because of `{name}`")))?),
+            Some(name) => Some(Reason::named(&name).ok_or_else(|| damaged(&format!("a member stopped because of `{name}`")))?),
             None => None,
         };
-        ledger.histories[n] = book.epochs.into_iter().map(epoch_record).collect::<Option<_>>().ok_or_else(|| wrong("a metric".into()))?;
+        ledger.histories[n] = book.epochs.into_iter().map(epoch_record).collect::<Option<_>>().ok_or_else(|| damaged("a metric"))?;
         ledger.flows[n] = book.flow.into_iter().map(flow_of).collect();
     }
     ledger.resume(books.rows, books.seconds, books.elapsed);
@@ -292,6 +335,51 @@ mod tests {
             let back = f64::from(serde_json::from_str::<Exact>(&text).unwrap());
             assert_eq!((back.is_nan(), back.to_bits()), (value.is_nan(), value.to_bits()), "{text}");
         }
+    }
+
+    #[test]
+    fn books_of_no_training_are_refused() {
+        let record = |epoch: u32| {
+            format!(
+                "{{\"epoch\":{epoch},\"steps\":8,\"lr\":0.1,\"train_loss\":1,\"grad_norm\":1,\"skipped\":0,\"loss_scale\":null,\"valid\":null,\"seconds\":1}}"
+            )
+        };
+        let books = |at: &str, factor: &str, member: &str| {
+            let text = format!(
+                "{{\"at\":{at},\"rollbacks\":0,\"factors\":[{factor}],\"plateaus\":[null],\"rows\":8,\"seconds\":1,\"elapsed\":1,\"members\":[{{{member},\"flow\":[]}}]}}"
+            );
+            serde_json::from_str::<Books>(&text).unwrap_or_else(|e| panic!("{e}: {text}")).check().map_err(|e| e.to_string())
+        };
+        let at = |epoch: u64, step: u64| format!("{{\"epoch\":{epoch},\"step\":{step},\"looks\":0}}");
+        let member = |best: &str, wait: u32, stopped: &str, epochs: &[u32]| {
+            let epochs: Vec<String> = epochs.iter().map(|&epoch| record(epoch)).collect();
+            format!("\"best\":{best},\"wait\":{wait},\"stopped\":{stopped},\"epochs\":[{}]", epochs.join(","))
+        };
+        let two = member("[0.5,1]", 0, "null", &[1, 2]);
+        assert_eq!(books(&at(2, 3), "0.5", &two), Ok(()));
+        let cases = [
+            (at(u64::MAX, 0), "1", two.clone(), "18446744073709551615 epochs were done, but there are records of 2"),
+            (at(2, 0), "1", member("null", 0, "null", &[1, 3]), "the epochs of member 0"),
+            (at(2, 0), "1", member("[0.5,2]", 0, "null", &[1, 2]), "the epochs of member 0"),
+            (at(2, 0), "1", member("null", u32::MAX, "null", &[1, 2]), "the epochs of member 0"),
+            (at(2, 1), "1", member("null", 0, "\"patience\"", &[1, 2]), "the epochs of member 0"),
+            (at(2, 0), "-1", two.clone(), "what the rate is multiplied by"),
+            (at(2, 0), "1e300", two, "what the rate is multiplied by"),
+        ];
+        for (at, factor, member, wanted) in cases {
+            let told = books(&at, factor, &member).unwrap_err();
+            assert!(told.starts_with("the checkpoint's books are damaged: ") && told.contains(wanted), "`{told}` does not say `{wanted}`");
+        }
+    }
+
+    #[test]
+    fn a_place_is_between_two_updates_with_the_looks_before_it() {
+        let beat =
+            |last| Beat { rows: 1, start: 0, part: crate::kernel::Part { first: true, last }, update: 0, weights: vec![], totals: vec![] };
+        let beats = [beat(false), beat(true), beat(false), beat(true)];
+        let good = |step, looks| At { epoch: 0, step, looks }.check(&beats, &[1, 3]).is_ok();
+        assert!(good(0, 0) && good(2, 1));
+        assert!(![(0, 1), (1, 0), (2, 0), (3, 1), (4, 2), (5, 2), (usize::MAX, 2)].into_iter().any(|(step, looks)| good(step, looks)));
     }
 
     #[test]

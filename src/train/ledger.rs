@@ -123,7 +123,7 @@ impl<'a> Ledger<'a> {
     }
 
     pub(super) fn trained(&mut self, rows: usize, seconds: f64) {
-        self.rows += rows;
+        self.rows = self.rows.saturating_add(rows);
         self.seconds += seconds;
         self.last_rate = rows as f64 / seconds;
     }

@@ -161,6 +161,11 @@ impl Session {
                 None => return Err(Error::input(format!("the checkpoint is of another training: it has no `{name}`"))),
             }
         }
+        if let Some(Numbers::U32(faults)) = checkpoint.tensor("fault").map(|tensor| &tensor.numbers)
+            && let Some(fault) = faults.iter().find(|&&fault| fault as usize > steps)
+        {
+            return Err(Error::input(format!("the checkpoint is damaged: step {fault} of its epoch had a fault, but {steps} were done")));
+        }
         for (name, arena) in &arenas {
             let Some(Numbers::F32(values)) = checkpoint.tensor(name).map(|tensor| &tensor.numbers) else { return Err(no_numbers(name)) };
             for (member, values) in values.chunks(self.compiled.arena).enumerate() {

@@ -195,6 +195,8 @@ impl Training {
             if let Some((checkpoint, force)) = &from {
                 identity::check(&checkpoint.about, &about, *force)?;
                 let (place, course) = books::read(checkpoint, &mut ledger)?;
+                let beats = beats(&sizes, trainer.accumulate, &trainer.orders(train, place.epoch), session.row_weights());
+                place.check(&beats, &trainer.looked_at(&beats, place.epoch))?;
                 session.load(checkpoint, place.step, place.looks)?;
                 at = place;
                 (factors, rollbacks) = (course.factors, course.rollbacks);

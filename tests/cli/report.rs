@@ -89,12 +89,16 @@ fn a_report_of_numbers_has_residuals_and_names_from_files_are_escaped() {
     for part in ["y: predicted against true", "predicted − true", "drop in R²", "Kernels were not timed", "test R²"] {
         assert!(html.contains(part), "`{part}` is not in the report");
     }
-    let nasty = flowers(90).replace("petal", "<script>alert(1)</script> & 'petal'").replace("setosa", "<b>setosa</b>");
+    let nasty = flowers(90)
+        .replace("petal", "<script>alert(1)</script> & 'petal'")
+        .replace("setosa", "<b>setosa</b>")
+        .replace("virginica", "</script></style></svg>--&#62;<svg/onload=alert(1)>");
     bench.write("iris.csv", nasty).write("iris.toml", config("iris.csv", "species"));
     bench.good("train iris.toml --device cpu --out b");
     let html = bench.read("b/report.html");
     assert_eq!(checked(&html), SECTIONS);
     assert!(html.contains("&lt;b&gt;setosa&lt;/b&gt;") && html.contains("&lt;script&gt;alert(1)"));
+    assert!(html.contains("&lt;/script&gt;&lt;/style&gt;&lt;/svg&gt;--&amp;#62;"));
 
     // where the data are others now, the report says so and has the rest
     bench.write("iris.csv", flowers(60));

@@ -34,8 +34,19 @@ impl Look<'_> {
         (0..self.scan.columns.len()).filter(|&column| column != self.target && filter(&self.scan.columns[column])).collect()
     }
 
+    /// Names for a comment, which they cannot end.
     fn names(&self, columns: &[usize]) -> String {
-        columns.iter().map(|&column| self.name(column)).collect::<Vec<_>>().join(", ")
+        let names: Vec<&str> = columns.iter().map(|&column| self.name(column)).collect();
+        let shown = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
+        names.join(", ").chars().map(shown).collect()
+    }
+
+    /// The key for a column: its name, or its index where it has none.
+    fn key(&self, column: usize) -> String {
+        match self.name(column) {
+            "" => column.to_string(),
+            name => write::text(name),
+        }
     }
 
     fn config(&self, path: &Path, leave_out: bool, own_test: bool) -> String {
@@ -56,7 +67,7 @@ impl Look<'_> {
             String::new(),
             "[data]".into(),
             format!("path = {}", write::path(path)),
-            format!("target = {}", write::text(self.name(self.target))),
+            format!("target = {}", self.key(self.target)),
             match (classes, target.words) {
                 (true, 0) => format!("task = \"classification\"        # {} different whole numbers", target.distinct.len()),
                 (true, _) => "task = \"classification\"        # words".into(),
@@ -64,7 +75,7 @@ impl Look<'_> {
             },
         ];
         if leave_out && !out.is_empty() {
-            let exclude = write::list(&out, |&column| write::text(self.name(column)));
+            let exclude = write::list(&out, |&column| self.key(column));
             lines.push(format!("features = {{ exclude = {exclude} }}"));
             lines.extend(
                 (!dates.is_empty())

@@ -172,14 +172,12 @@ pub(in crate::cli) fn open(folder: &Path) -> Result<Run> {
         Error::at(Place::file(&path), format!("`{key}` is not as `gradus train` writes it ({e}): train again"))
     };
     let preprocess = Preprocessor::deserialize(&manifest["preprocess"]).map_err(|e| part("preprocess", e))?;
+    preprocess.check().map_err(|e| Error::at(Place::file(&path), format!("{e}: train again")))?;
     let class_weights = Deserialize::deserialize(&manifest["class_weights"]).map_err(|e| part("class_weights", e))?;
-    Ok(Run {
-        config: Config::load(folder.join(CONFIG), &[])?,
-        preprocess,
-        class_weights,
-        weights: Weights::load(folder.join(MODEL))?,
-        manifest,
-    })
+    let config = Config::load(folder.join(CONFIG), &[])?;
+    let targets = preprocess.no_targets();
+    config.loss.for_targets(&targets).check(&targets).map_err(|e| config.error("loss.type", e.to_string()))?;
+    Ok(Run { config, preprocess, class_weights, weights: Weights::load(folder.join(MODEL))?, manifest })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod safetensors;
 mod tests;
 
 use super::cells::Cell;
-use super::source::{CHUNK, Row, TableFile};
+use super::source::{CHUNK, Row, TableFile, check_width};
 use crate::error::{Error, Place, Result};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -171,6 +171,7 @@ impl ArraysFile {
             );
             return Err(Error::at(Place::file(path), message));
         }
+        check_width(path, arrays.iter().map(Array::width).fold(0, u64::saturating_add))?;
         let (mut header, mut columns) = (Vec::new(), Vec::new());
         for (at, array) in arrays.iter().enumerate() {
             for column in 0..array.width() {

@@ -1,21 +1,18 @@
 //! Archives of NPY files.
 
 use super::{Array, npy};
+use crate::data::packed;
 use crate::error::{Error, Place, Result};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use zip::ZipArchive;
 
-/// An archive may unpack to so many bytes, and to [`RATIO`] times its own size: arrays pack well, bombs better.
-const SURE: u64 = 1 << 26;
-const RATIO: u64 = 64;
-
 /// The bytes of all arrays, one after the other, and the arrays.
 pub(super) fn open(path: &Path) -> Result<(Vec<u8>, Vec<Array>)> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let most = length.saturating_mul(RATIO).saturating_add(SURE);
+    let most = packed::most(length);
     let wrong = |message: String| Error::at(Place::file(path), message);
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| {
         wrong(format!("it is no NPZ archive, or one that was cut short ({e}): save it with numpy.savez, or fetch it again"))

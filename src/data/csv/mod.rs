@@ -4,11 +4,13 @@
 mod tests;
 
 use super::cells::Cell;
-use super::source::{Row, TableFile};
+use super::packed::Unpacked;
+use super::source::{Row, TableFile, check_width};
 use crate::error::{Error, Place, Result};
 use csv::{ReaderBuilder, StringRecord, Trim};
+use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// A file of separated values, whose header has been read.
@@ -44,7 +46,7 @@ impl CsvFile {
             return Err(Error::input(format!("{:?} cannot separate fields: give a comma, a semicolon or a tab", char::from(byte))));
         }
         let mut text = bytes(path)?;
-        let head = text.fill_buf().map_err(|e| Error::io(path, e))?;
+        let head = text.fill_buf().map_err(|e| failed(path, e))?;
         check_text(path, head)?;
         let delimiter = delimiter.unwrap_or_else(|| guess_delimiter(path, head));
         let mut builder = ReaderBuilder::new();
@@ -55,6 +57,7 @@ impl CsvFile {
         if !rest.read_record(&mut header).map_err(|e| file.unreadable(&e))? {
             return Err(Error::at(Place::file(path), "the file is empty: it needs a header with the columns' names, and rows"));
         }
+        check_width(path, header.len() as u64)?;
         file.header = header.iter().map(String::from).collect();
         file.header_line = file.line(header.position().map_or(0, csv::Position::byte));
         file.rest = Some(rest);
@@ -78,7 +81,7 @@ impl CsvFile {
         let Ok(mut text) = self.again() else { return Ok(()) };
         let mut end = Vec::new();
         let read = std::io::copy(&mut (&mut text).take(last), &mut std::io::sink()).and_then(|_| text.read_to_end(&mut end));
-        read.map_err(|e| Error::io(&self.path, e))?;
+        read.map_err(|e| failed(&self.path, e))?;
         let end = end.trim_ascii();
         if end.iter().any(|byte| matches!(byte, b'\r' | b'\n')) && end.iter().filter(|&&byte| byte == b'"').count() % 2 == 1 {
             let place = Place::line(&self.path, self.line(last));
@@ -110,7 +113,7 @@ impl CsvFile {
     /// The line on which the row at this place of the text begins. It is counted only when something has to be said of the row.
     /// (The csv crate's own count is one behind after `\r\n` and blank lines.) Of a text that is gone, it is not known: 0.
     fn line(&self, spot: u64) -> u64 {
-        self.again().and_then(|text| line_of(text, spot).map_err(|e| Error::io(&self.path, e))).unwrap_or(0)
+        self.again().and_then(|text| line_of(text, spot).map_err(|e| failed(&self.path, e))).unwrap_or(0)
     }
 
     fn unreadable(&self, error: &csv::Error) -> Error {
@@ -119,7 +122,7 @@ impl CsvFile {
                 let line = self.line(pos.as_ref().map_or(0, csv::Position::byte));
                 Error::at(Place::line(&self.path, line), "this line is not UTF-8: save the file as UTF-8")
             }
-            csv::ErrorKind::Io(source) => Error::io(&self.path, std::io::Error::new(source.kind(), source.to_string())),
+            csv::ErrorKind::Io(source) => failed(&self.path, std::io::Error::new(source.kind(), source.to_string())),
             _ => Error::at(Place::file(&self.path), error.to_string()),
         }
     }
@@ -181,10 +184,27 @@ fn bytes(path: &Path) -> Result<Box<dyn BufRead>> {
         return Err(Error::at(Place::file(path), "this is a folder: name a file"));
     }
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    Ok(match path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
-        true => Box::new(BufReader::with_capacity(HEAD, flate2::read::MultiGzDecoder::new(BufReader::new(file)))),
-        false => Box::new(BufReader::with_capacity(HEAD, file)),
-    })
+    if !is_packed(path) {
+        return Ok(Box::new(BufReader::with_capacity(HEAD, file)));
+    }
+    let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
+    Ok(Box::new(BufReader::with_capacity(HEAD, Unpacked::new(MultiGzDecoder::new(BufReader::new(file)), length))))
+}
+
+/// Whether the name of a text says that it is packed.
+fn is_packed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
+}
+
+/// The error for a text that cannot be read on.
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::FileTooLarge => Error::at(Place::file(path), error.to_string()),
+        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof if is_packed(path) => {
+            Error::at(Place::file(path), format!("the gzipped text is damaged ({error}): fetch the file again"))
+        }
+        _ => Error::io(path, error),
+    }
 }
 
 /// Errors when the beginning of a file is no text that can be read here.

@@ -1,13 +1,15 @@
 //! One IDX file.
 
+use crate::data::packed;
+use crate::data::source::MOST_COLUMNS;
 use crate::error::{Error, Place, Result};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-/// More features a row than any sensible image has: 2048 × 2048.
-const MOST_FEATURES: usize = 1 << 22;
+/// More dimensions than any sensible image has: each is in the names of all features.
+const MOST_DIMENSIONS: usize = 8;
 
 /// A file's contents.
 pub(super) struct Idx {
@@ -23,6 +25,7 @@ pub(super) struct Idx {
 pub(super) fn read(path: &Path) -> Result<Idx> {
     let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut magic = Vec::new();
+    let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     (&mut file).take(2).read_to_end(&mut magic).and_then(|_| file.rewind()).map_err(|e| Error::io(path, e))?;
     let zipped = magic == [0x1f, 0x8b];
     let mut reader: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
@@ -34,14 +37,21 @@ pub(super) fn read(path: &Path) -> Result<Idx> {
     let wanted = dimensions.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64));
     let features = dimensions[1..].iter().try_fold(1usize, |product, &size| product.checked_mul(size));
     let wrong = |message: String| Err(Error::at(Place::file(path), message));
-    let (Some(wanted), Some(1..=MOST_FEATURES)) = (wanted, features) else {
+    let (Some(wanted), Some(1..=MOST_COLUMNS)) = (wanted, features) else {
         return match dimensions[1..].contains(&0) {
             true => wrong(format!("its header says {dimensions:?}: a row without features")),
-            false => wrong(format!("its header says {dimensions:?}: more than the {MOST_FEATURES} features a row that are read")),
+            false => wrong(format!("its header says {dimensions:?}: more than the {MOST_COLUMNS} features a row that are read")),
         };
     };
     if wanted == 0 {
         return wrong("it has no rows: the data set is empty".into());
+    }
+    if zipped && wanted > packed::most(length) {
+        let most = packed::most(length);
+        return wrong(format!(
+            "its header says {dimensions:?}, which is {wanted} bytes, and {length} packed ones may not be more than {most}: unpack it, and name the file that \
+             comes out"
+        ));
     }
     let mut values = Vec::new();
     reader.by_ref().take(wanted).read_to_end(&mut values).map_err(failed)?;
@@ -81,6 +91,9 @@ fn read_header(path: &Path, reader: &mut impl Read, failed: &impl Fn(std::io::Er
             _ => "an unknown type",
         };
         return wrong(format!("its values are of type code {kind:#04x} ({name}), but only 0x08 (unsigned bytes) is read"));
+    }
+    if usize::from(count) > MOST_DIMENSIONS {
+        return wrong(format!("its header says that it has {count} dimensions, more than the {MOST_DIMENSIONS} that are read"));
     }
     let mut sizes = Vec::new();
     reader.take(4 * u64::from(count)).read_to_end(&mut sizes).map_err(failed)?;

@@ -217,7 +217,7 @@ mod tests {
             (&idx(&[0, 1, 2], &[]), "it has no rows: the data set is empty"),
             (&idx(&[2, 0, 2], &[]), "a row without features"),
             (&lying, "[4294967295, 1000, 1000], which is 4294967295000000 bytes, but 3 follow"),
-            (&idx(&[1, 65536, 65536], &[]), "more than the 4194304 features a row"),
+            (&idx(&[1, 65536, 65536], &[]), "more than the 1048576 features a row"),
             (&half_zipped[..half_zipped.len() / 2], "the gzipped data are damaged"),
             (&bomb, "which is 1 bytes, but more than 1048576 follow"),
             (&idx(&[2], &[0, 1]), "are the two files swapped?"),

@@ -80,6 +80,9 @@ pub struct Fit {
     pub target: TargetScaling,
 }
 
+/// Elements of a word's vector at most.
+pub(super) const MOST_WIDTH: usize = 600;
+
 /// From so many rows on, a column of words that has another one in each row is the rows' name, and nothing can be learnt of it.
 const NAMES: usize = 50;
 
@@ -182,7 +185,7 @@ fn categories(name: &str, of: &[u32], words: &[String], rows: &[u32], categorica
     Ok(match categorical {
         Categorical::OneHot => Coding::OneHot { words, gaps },
         Categorical::Embed => {
-            let width = (1.6 * (words.len() as f64).powf(0.56)).round().clamp(1.0, 600.0) as usize;
+            let width = (1.6 * (words.len() as f64).powf(0.56)).round().clamp(1.0, MOST_WIDTH as f64) as usize;
             Coding::Embed { words, width }
         }
     })

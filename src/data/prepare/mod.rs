@@ -10,8 +10,9 @@ pub use fit::{Categorical, Fit, TargetScaling};
 
 use super::source::{Gaps, Kind, Role, TableFile, Wanted};
 use super::{Scaler, Table, Targets, columns};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// What becomes of the columns of a file, in both directions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,6 +132,39 @@ impl Preprocessor {
             }
         };
         Preprocessor { features: table.names().iter().enumerate().map(feature).collect(), target, weight: None }
+    }
+
+    /// An error where it is none that [`Preprocessor::fit`] makes, as one that was read from a file may be: the message names the column.
+    pub fn check(&self) -> Result<()> {
+        let (outputs, names) = match &self.target {
+            Target::Classes { names, .. } => (names.len(), &names[..]),
+            Target::Values { columns } => (columns.len(), &[][..]),
+        };
+        if self.features.is_empty() || outputs == 0 {
+            return Err(Error::input("the preprocessing is of no columns: it needs a feature and a target"));
+        }
+        let wrong = |column: &str, what: &str| Err(Error::input(format!("the preprocessing of column `{column}` {what}")));
+        for Feature { column, coding } in &self.features {
+            match coding {
+                Coding::Number { fill, shift, scale } if [fill.unwrap_or(0.0), *shift, *scale].iter().any(|x| !x.is_finite()) => {
+                    return wrong(column, "has a number that is not finite");
+                }
+                Coding::Embed { width, .. } if !(1..=fit::MOST_WIDTH).contains(width) => {
+                    return wrong(column, &format!("makes vectors of {width} numbers: it must be 1 to {}", fit::MOST_WIDTH));
+                }
+                Coding::OneHot { words, gaps: false } if words.is_empty() => return wrong(column, "makes no input of it"),
+                Coding::Number { .. } | Coding::Embed { .. } | Coding::OneHot { .. } => {}
+            }
+        }
+        if let Target::Values { columns } = &self.target
+            && let Some(value) = columns.iter().find(|value| !(value.shift.is_finite() && value.unit.is_finite() && value.unit > 0.0))
+        {
+            return wrong(&value.column, "has a unit that is not above 0, or a shift that is not finite");
+        }
+        match names.iter().collect::<HashSet<_>>().len() == names.len() {
+            true => Ok(()),
+            false => Err(Error::input("the preprocessing names a class twice")),
+        }
     }
 
     /// How many inputs the model has.

@@ -83,3 +83,32 @@ fn names_of_rows_and_too_many_words_are_refused() {
     // a few rows may well differ in all their words
     assert!(Preprocessor::fit(&columns(vec![cells(2200)]), &all[..49], &Fit::default()).is_ok());
 }
+
+#[test]
+fn a_preprocessing_that_nothing_was_fitted_to_is_refused() {
+    let refused = |features: &str, target: &str| {
+        let text = format!("{{\"features\":[{features}],\"target\":{target}}}");
+        let read: Preprocessor = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        read.check().unwrap_err().to_string()
+    };
+    let number = "{\"column\":\"x\",\"coding\":\"number\",\"shift\":0,\"scale\":1}";
+    let classes = "{\"kind\":\"classes\",\"column\":\"y\",\"names\":[\"a\",\"b\"]}";
+    let good = format!("{{\"features\":[{number}],\"target\":{classes}}}");
+    assert!(serde_json::from_str::<Preprocessor>(&good).unwrap().check().is_ok());
+    let values = |unit: &str| format!("{{\"kind\":\"values\",\"columns\":[{{\"column\":\"y\",\"shift\":0,\"unit\":{unit}}}]}}");
+    let embed = "{\"column\":\"x\",\"coding\":\"embed\",\"words\":[],\"width\":18446744073709551615}";
+    let none = "{\"column\":\"x\",\"coding\":\"one_hot\",\"words\":[],\"gaps\":false}";
+    let cases = [
+        ("", classes.to_string(), "it needs a feature and a target"),
+        (number, "{\"kind\":\"values\",\"columns\":[]}".to_string(), "it needs a feature and a target"),
+        (number, "{\"kind\":\"classes\",\"column\":\"y\",\"names\":[\"a\",\"a\"]}".to_string(), "names a class twice"),
+        (number, values("0"), "of column `y` has a unit that is not above 0"),
+        (number, values("1e39"), "of column `y` has a unit that is not above 0"),
+        (embed, classes.to_string(), "of column `x` makes vectors of 18446744073709551615 numbers: it must be 1 to 600"),
+        (none, classes.to_string(), "of column `x` makes no input of it"),
+    ];
+    for (features, target, wanted) in cases {
+        let told = refused(features, &target);
+        assert!(told.contains(wanted), "`{told}` does not say `{wanted}`");
+    }
+}

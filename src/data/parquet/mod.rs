@@ -1,13 +1,17 @@
 //! Parquet files: flat columns of numbers, truth values, text and dates, read a part of a row group at a time.
 
+mod pages;
+
 use super::cells::Cell;
-use super::source::{Row, TableFile};
+use super::packed;
+use super::source::{Row, TableFile, check_width};
 use crate::error::{Error, Place, Result};
+use pages::{Checked, Pages};
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type};
-use parquet::column::reader::ColumnReader;
+use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, Length, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,7 +25,7 @@ const BATCH: usize = 1024;
 /// a line.
 pub struct ParquetFile {
     path: PathBuf,
-    reader: SerializedFileReader<File>,
+    reader: SerializedFileReader<Pages>,
     header: Vec<String>,
     types: Vec<ColumnType>,
 }
@@ -68,9 +72,12 @@ impl ParquetFile {
     /// Errors when it cannot be read, is no whole Parquet file, or has a column that is nested, packed in a way or of a type that is not read.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        let reader = SerializedFileReader::new(file).map_err(|e| damaged(path, &e))?;
+        let pages = Pages::new(file).map_err(|e| Error::io(path, e))?;
+        let length = pages.len();
+        let reader = SerializedFileReader::new(pages).map_err(|e| damaged(path, &e))?;
         let schema = reader.metadata().file_metadata().schema_descr();
         let fields = schema.root_schema().get_fields();
+        check_width(path, fields.len() as u64)?;
         let header: Vec<String> = fields.iter().map(|field| field.name().to_string()).collect();
         let refuse = |column: usize, what: &str, remedy: &str| {
             let message = format!("column `{}` {what}: {remedy}", header[column]);
@@ -98,6 +105,14 @@ impl ParquetFile {
         }
         for group in reader.metadata().row_groups() {
             for (column, chunk) in group.columns().iter().enumerate() {
+                let places = [Some(chunk.data_page_offset()), chunk.dictionary_page_offset(), Some(chunk.compressed_size())];
+                if let Some(place) = places.into_iter().flatten().find(|&place| u64::try_from(place).map_or(true, |place| place > length)) {
+                    return refuse(
+                        column,
+                        &format!("is said to begin at byte {place}, or to have as many"),
+                        "write or fetch the file again",
+                    );
+                }
                 if let codec @ (Compression::ZSTD(_) | Compression::BROTLI(_) | Compression::LZO) = chunk.compression() {
                     let name = format!("{codec}");
                     let name = name.split('(').next().unwrap_or_default();
@@ -108,6 +123,16 @@ impl ParquetFile {
                     );
                 }
             }
+        }
+        let rows = reader.metadata().row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0));
+        let values = rows.fold(0, u64::saturating_add).saturating_mul(header.len() as u64);
+        if values > packed::most(length) {
+            let message = format!(
+                "it says that it has {values} values, and a file of {length} bytes may not have more than {}: write it with compression=\"none\" and \
+                 use_dictionary=False",
+                packed::most(length)
+            );
+            return Err(Error::at(Place::file(path), message));
         }
         let file = ParquetFile { path: path.into(), reader, header, types };
         if file.header.is_empty() {
@@ -238,7 +263,9 @@ impl TableFile for ParquetFile {
             let group = self.reader.get_row_group(at).map_err(failed)?;
             let mut readers = Vec::with_capacity(columns.len());
             for &column in columns {
-                readers.push(group.get_column_reader(column).map_err(failed)?);
+                let of = group.metadata().column(column).column_descr_ptr();
+                let pages = Checked::new(group.get_column_page_reader(column).map_err(failed)?, of.max_def_level() > 0);
+                readers.push(get_column_reader(of, Box::new(pages)));
             }
             let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
             while left > 0 {
