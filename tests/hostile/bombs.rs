@@ -98,7 +98,7 @@ fn many_values(count: usize) -> Vec<u8> {
 fn read(path: &Path) -> Result<()> {
     match path.extension().is_some_and(|ending| ending == "idx") {
         true => read_idx_images(path).map(drop),
-        false => read_columns(&mut *open_table(path)?, &TableOptions::new("0")).map(drop),
+        false => open_table(path)?.scan().map(drop),
     }
 }
 

@@ -264,7 +264,7 @@ impl TableFile for ParquetFile {
             let mut readers = Vec::with_capacity(columns.len());
             for &column in columns {
                 let of = group.metadata().column(column).column_descr_ptr();
-                let pages = Checked::new(group.get_column_page_reader(column).map_err(failed)?, of.max_def_level() > 0);
+                let pages = Checked::new(group.get_column_page_reader(column).map_err(failed)?, of.max_def_level() > 0, of.physical_type());
                 readers.push(get_column_reader(of, Box::new(pages)));
             }
             let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);

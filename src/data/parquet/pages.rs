@@ -2,7 +2,7 @@
 
 use crate::data::packed;
 use bytes::Bytes;
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
@@ -87,13 +87,14 @@ fn unpacked_size(header: &[u8]) -> Option<u64> {
 pub(super) struct Checked {
     pages: Box<dyn PageReader>,
     has_levels: bool,
+    of: Type,
     has_dictionary: bool,
 }
 
 impl Checked {
-    /// The pages of a column; one that has no nulls has no levels.
-    pub(super) fn new(pages: Box<dyn PageReader>, has_levels: bool) -> Self {
-        Checked { pages, has_levels, has_dictionary: false }
+    /// The pages of a column of values of this type; one that has no nulls has no levels.
+    pub(super) fn new(pages: Box<dyn PageReader>, has_levels: bool, of: Type) -> Self {
+        Checked { pages, has_levels, of, has_dictionary: false }
     }
 }
 
@@ -101,7 +102,7 @@ impl PageReader for Checked {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let page = self.pages.get_next_page()?;
         if let Some(page) = &page {
-            check(page, self.has_levels, self.has_dictionary)?;
+            self.check(page)?;
             self.has_dictionary |= matches!(page, Page::DictionaryPage { .. });
         }
         Ok(page)
@@ -124,28 +125,84 @@ impl Iterator for Checked {
     }
 }
 
-#[expect(deprecated, reason = "old files have levels that are packed so")]
-fn check(page: &Page, has_levels: bool, has_dictionary: bool) -> Result<()> {
-    let wrong = |what: &str| Err(ParquetError::General(format!("a page of {} bytes {what}", page.buffer().len())));
-    if matches!(page.encoding(), Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY)
-        && !matches!(page, Page::DictionaryPage { .. })
-        && !has_dictionary
-    {
-        return wrong("is of words of a dictionary, and there is none before it");
+impl Checked {
+    /// What the decoders take for granted. An error where a page does not keep to it.
+    fn check(&self, page: &Page) -> Result<()> {
+        let wrong = |what: &str| Err(ParquetError::General(format!("a page of {} bytes {what}", page.buffer().len())));
+        let of_dictionary = matches!(page.encoding(), Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
+        if of_dictionary && !matches!(page, Page::DictionaryPage { .. }) && !self.has_dictionary {
+            return wrong("is of words of a dictionary, and there is none before it");
+        }
+        let (begin, encoding) = match page {
+            // room is made for all of them; each has a byte at least, as truth values have no dictionary
+            Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() => {
+                return wrong(&format!("is said to be a dictionary of {num_values} values"));
+            }
+            Page::DictionaryPage { .. } => (Some(0), Encoding::PLAIN),
+            Page::DataPage { buf, num_values, encoding, def_level_encoding, .. } if self.has_levels => {
+                (levels(buf, *num_values as usize, *def_level_encoding), *encoding)
+            }
+            Page::DataPage { encoding, .. } => (Some(0), *encoding),
+            Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, encoding, .. } => {
+                ((*def_levels_byte_len as usize).checked_add(*rep_levels_byte_len as usize), *encoding)
+            }
+        };
+        match begin.and_then(|begin| page.buffer().get(begin..)) {
+            None => wrong("has levels that do not fit in"),
+            Some(values) if !fit(values, page.num_values() as usize, encoding, self.of) => wrong("has values that do not fit in"),
+            Some(_) => Ok(()),
+        }
     }
-    match page {
-        Page::DataPage { def_level_encoding, .. } if has_levels && !matches!(def_level_encoding, Encoding::RLE | Encoding::BIT_PACKED) => {
-            wrong(&format!("has levels that are said to be packed as {def_level_encoding}"))
+}
+
+/// Where the values begin behind the levels of a page: one bit a value, or runs of them behind their length.
+#[expect(deprecated, reason = "old files have levels that are packed so")]
+fn levels(page: &[u8], count: usize, encoding: Encoding) -> Option<usize> {
+    match encoding {
+        Encoding::RLE => behind_length(page).map(|(length, _)| 4 + length),
+        Encoding::BIT_PACKED => Some(count.div_ceil(8)),
+        _ => None,
+    }
+}
+
+/// Whether as many values as there may be fit into their bytes, as far as the decoder does not look itself.
+fn fit(mut values: &[u8], count: usize, encoding: Encoding, of: Type) -> bool {
+    match (encoding, of) {
+        (Encoding::PLAIN, Type::BYTE_ARRAY) => {
+            // where there are nulls there are fewer values than rows
+            for _ in 0..count {
+                if values.is_empty() {
+                    break;
+                }
+                let Some((length, rest)) = behind_length(values) else { return false };
+                values = &rest[length..];
+            }
+            true
         }
-        // room is made for all of them; each has a byte at least, as truth values have no dictionary
-        Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() => {
-            wrong(&format!("is said to be a dictionary of {num_values} values"))
-        }
-        Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. }
-            if u64::from(*def_levels_byte_len) + u64::from(*rep_levels_byte_len) > buf.len() as u64 =>
-        {
-            wrong(&format!("is said to have {def_levels_byte_len} and {rep_levels_byte_len} bytes of levels"))
-        }
-        _ => Ok(()),
+        (Encoding::RLE, Type::BOOLEAN) => behind_length(values).is_some(),
+        _ => true,
+    }
+}
+
+/// A length of four bytes, and at least as many bytes behind it.
+fn behind_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = u32::from_le_bytes(*length) as usize;
+    (length <= rest.len()).then_some((length, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_compared_with_what_is_there() {
+        let texts = [&[2, 0, 0, 0][..], b"ab", &[0; 4]].concat();
+        let plain = |bytes: &[u8], count| fit(bytes, count, Encoding::PLAIN, Type::BYTE_ARRAY);
+        assert!(plain(&texts, 2) && plain(&texts, 5) && plain(&[], 3));
+        assert!(!plain(&texts[..9], 2) && !plain(&texts[..5], 1) && !plain(&[255; 8], 1));
+        assert!(!fit(&[0; 3], 1, Encoding::RLE, Type::BOOLEAN) && fit(&[0; 4], 1, Encoding::RLE, Type::BOOLEAN));
+        assert_eq!((levels(&texts, 9, Encoding::RLE), levels(&texts[..3], 9, Encoding::RLE)), (Some(6), None));
+        assert_eq!(levels(&[255; 4], 9, Encoding::RLE), None);
     }
 }

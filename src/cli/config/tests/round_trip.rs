@@ -186,6 +186,7 @@ check_finite = true
 
 [device]
 use = "auto"
+submission = 256
 
 [output]
 checkpoint_every = 1
