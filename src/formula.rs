@@ -122,6 +122,9 @@ pub(crate) fn sigmoid<T: Real>(p: T) -> T {
     (if p >= T::zero() { T::one() } else { e }) / (T::one() + e)
 }
 
+/// What the constants of a formula of the user's own may cost on a device, however small its value is: it may take differences of what is large.
+pub(crate) const FORMULA_FLOOR: f64 = 1e-3;
+
 /// The formulas of a plan, by the number that uniforms call `kind`. Activation 0 is the identity.
 #[derive(Debug, Clone)]
 pub struct Formulas {

@@ -11,9 +11,6 @@ mod trial;
 pub use lockstep::{LockstepRow, lockstep};
 pub(crate) use trial::{Wrong, try_variants};
 
-/// What the constants of a formula of the user's own may cost: it may take differences of what is large.
-pub(crate) const FORMULA_FLOOR: f64 = 1e-3;
-
 /// Words after the end of each buffer that no kernel may touch.
 const GUARD: usize = 64;
 const GUARD_WORD: u32 = 0x5afe_c0de;
@@ -84,10 +81,10 @@ fn check_cases(kernel: &'static KernelInfo, cases: Vec<Case>, device: &OpenDevic
 
 /// Formulas of a user's own on a device, against their twins.
 pub mod check_formula {
-    use super::{FORMULA_FLOOR, Outcome, check_cases, named_row};
+    use super::{Outcome, check_cases, named_row};
     use crate::error::{Error, Result};
     use crate::exec::OpenDevice;
-    use crate::formula::{Formulas, PointLoss, Pointwise};
+    use crate::formula::{FORMULA_FLOOR, Formulas, PointLoss, Pointwise};
     use crate::kernel::Kernel as _;
     use crate::kernels::activation::{self, Activate, ActivateSlope};
     use crate::kernels::elementwise_loss::{self, ElementwiseLoss};

@@ -42,7 +42,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "schedule", may_use: &["hyper", "expr"], crates: &[] },
     Layer { module: "lr_find", may_use: &[], crates: &[] },
     Layer { module: "metrics", may_use: &[], crates: &["ndarray"] },
-    Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "parquet", "rand", "safetensors", "serde", "serde_json", "sha2", "zip"] },
+    Layer { module: "data", may_use: &[], crates: &["bytemuck", "csv", "flate2", "ndarray", "parquet", "rand", "safetensors", "serde", "serde_json", "sha2", "zip", "bytes"] },
     // opens an executor for a device; who runs a plan knows the trait only
     Layer { module: "exec", may_use: &["kernel", "plan", "precision", "parallel", "exec::cpu", "exec::gpu"], crates: &[] },
     Layer { module: "exec::cpu", may_use: &["kernel", "plan", "exec", "parallel"], crates: &["num_traits"] },
@@ -90,7 +90,8 @@ fn reading_is_the_only_thing_that_waits_for_the_gpu() {
     let mut files = Vec::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "src", &mut files);
     let calls = |what: &str| files.iter().flat_map(|(name, text)| text.matches(what).map(move |_| name.as_str())).collect::<Vec<_>>();
-    assert_eq!(calls(".poll("), ["src/exec/gpu/adapters.rs"], "the one place that polls is `Context::wait`");
+    assert_eq!(calls("PollType::Wait"), ["src/exec/gpu/adapters.rs"], "the one place that waits is `Context::wait`");
+    assert_eq!(calls(".poll("), ["src/exec/gpu/adapters.rs"; 2], "`Context::fault` asks, once something went wrong, and does not wait");
     assert_eq!(calls("context.wait(None)"), ["src/exec/gpu/mod.rs"], "the one place that waits for all work is the executor's read");
     assert_eq!(
         calls("context.wait(Some("),

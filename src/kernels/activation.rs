@@ -9,7 +9,7 @@ pub use formulas::TABLE;
 
 use crate::error::{Error, Result};
 use crate::expr::{Expr, Width};
-use crate::formula::{Formulas, Pointwise, SlopeOf, Uses};
+use crate::formula::{FORMULA_FLOOR, Formulas, Pointwise, SlopeOf, Uses};
 use crate::hyper::Hyper;
 use crate::kernel::{Args, Case, CaseData, Kernel, Real, Step, Tolerance};
 use crate::kernels::cases::{self, HARD, Inputs};
@@ -197,7 +197,7 @@ impl Pointwise for Expression {
         Some(self.value.clone())
     }
     fn floor(&self) -> f64 {
-        crate::parity::FORMULA_FLOOR
+        FORMULA_FLOOR
     }
 }
 

@@ -98,7 +98,8 @@ fn a_report_of_numbers_has_residuals_and_names_from_files_are_escaped() {
     let html = bench.read("b/report.html");
     assert_eq!(checked(&html), SECTIONS);
     assert!(html.contains("&lt;b&gt;setosa&lt;/b&gt;") && html.contains("&lt;script&gt;alert(1)"));
-    assert!(html.contains("&lt;/script&gt;&lt;/style&gt;&lt;/svg&gt;--&amp;#62;"));
+    // the name of a class is shown as long as there is room for it
+    assert!(html.contains("&lt;/script&gt;") && !html.contains("<svg/onload"));
 
     // where the data are others now, the report says so and has the rest
     bench.write("iris.csv", flowers(60));

@@ -29,7 +29,7 @@ fn on_adapter(_: &OpenDevice, _: &Plan) -> Option<(u64, u64)> {
 #[cfg(feature = "gpu")]
 fn on_adapter(device: &OpenDevice, plan: &Plan) -> Option<(u64, u64)> {
     use gradus::exec::gpu::wgpu;
-    use std::sync::LazyLock;
+    use std::sync::{LazyLock, Once};
     static COUNTED: LazyLock<Vec<(wgpu::Device, OpenDevice)>> = LazyLock::new(|| {
         let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
         let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
@@ -49,6 +49,9 @@ fn on_adapter(device: &OpenDevice, plan: &Plan) -> Option<(u64, u64)> {
         let counters = counted.get_internal_counters().hal;
         (counters.buffers.read(), counters.buffer_memory.read())
     };
+    // what a device itself begins with goes with its first submissions
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| drop(open.executor(plan.clone()).unwrap()));
     // what the last one had may be given back a poll later
     let mut before = read();
     while read() != before {

@@ -147,9 +147,12 @@ impl Checked {
                 ((*def_levels_byte_len as usize).checked_add(*rep_levels_byte_len as usize), *encoding)
             }
         };
+        let all_there = matches!(page, Page::DictionaryPage { .. }) || !self.has_levels;
         match begin.and_then(|begin| page.buffer().get(begin..)) {
             None => wrong("has levels that do not fit in"),
-            Some(values) if !fit(values, page.num_values() as usize, encoding, self.of) => wrong("has values that do not fit in"),
+            Some(values) if !fit(values, page.num_values() as usize, all_there, encoding, self.of) => {
+                wrong("has values that do not fit in")
+            }
             Some(_) => Ok(()),
         }
     }
@@ -165,14 +168,13 @@ fn levels(page: &[u8], count: usize, encoding: Encoding) -> Option<usize> {
     }
 }
 
-/// Whether as many values as there may be fit into their bytes, as far as the decoder does not look itself.
-fn fit(mut values: &[u8], count: usize, encoding: Encoding, of: Type) -> bool {
+/// Whether as many values fit into their bytes, as far as the decoder does not look itself. There may be fewer where not all are there: nulls have none.
+fn fit(mut values: &[u8], count: usize, all_there: bool, encoding: Encoding, of: Type) -> bool {
     match (encoding, of) {
         (Encoding::PLAIN, Type::BYTE_ARRAY) => {
-            // where there are nulls there are fewer values than rows
             for _ in 0..count {
                 if values.is_empty() {
-                    break;
+                    return !all_there;
                 }
                 let Some((length, rest)) = behind_length(values) else { return false };
                 values = &rest[length..];
@@ -198,10 +200,12 @@ mod tests {
     #[test]
     fn lengths_are_compared_with_what_is_there() {
         let texts = [&[2, 0, 0, 0][..], b"ab", &[0; 4]].concat();
-        let plain = |bytes: &[u8], count| fit(bytes, count, Encoding::PLAIN, Type::BYTE_ARRAY);
+        let plain = |bytes: &[u8], count| fit(bytes, count, false, Encoding::PLAIN, Type::BYTE_ARRAY);
         assert!(plain(&texts, 2) && plain(&texts, 5) && plain(&[], 3));
         assert!(!plain(&texts[..9], 2) && !plain(&texts[..5], 1) && !plain(&[255; 8], 1));
-        assert!(!fit(&[0; 3], 1, Encoding::RLE, Type::BOOLEAN) && fit(&[0; 4], 1, Encoding::RLE, Type::BOOLEAN));
+        let whole = |count| fit(&texts, count, true, Encoding::PLAIN, Type::BYTE_ARRAY);
+        assert!(whole(2) && !whole(3), "a dictionary has all of its words");
+        assert!([(3, false), (4, true)].into_iter().all(|(len, fits)| fit(&vec![0; len], 1, true, Encoding::RLE, Type::BOOLEAN) == fits));
         assert_eq!((levels(&texts, 9, Encoding::RLE), levels(&texts[..3], 9, Encoding::RLE)), (Some(6), None));
         assert_eq!(levels(&[255; 4], 9, Encoding::RLE), None);
     }
