@@ -127,9 +127,10 @@ impl Check<'_> {
                 difference = (4.0 * (up - down) / STEP - difference) / 3.0;
             }
             let (scale, error) = (scale(difference), error(difference));
-            // where the sides differ by more than a smooth function's could, a kink lies between
+            // where the sides differ by more than a smooth function's could, a kink lies between; so it does where the gradient lies between the sides'
+            // slopes and only the difference does not meet it
             let bend = ((up - base) - (base - down)).abs() / STEP;
-            if error > ALLOWED && bend > 1e-3 * scale {
+            if error > ALLOWED && (bend > 1e-3 * scale || (grads[at] - difference).abs() <= bend) {
                 found.kinks += 1;
                 continue;
             }

@@ -68,7 +68,8 @@ fn words(text: &str) -> BTreeSet<String> {
 fn random_models_have_every_kind_of_everything() {
     let all = drawn(3000);
     let layers = |random: &Random| format!("{:?}", random.model().layers());
-    let cases: [(&str, &str, &dyn Fn(&Random) -> String); 15] = [
+    type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Random) -> String);
+    let cases: [Case<'_>; 15] = [
         ("src/model/mod.rs", "Layer", &layers),
         ("src/model/init.rs", "Init", &layers),
         ("src/model/init.rs", "Scheme", &layers),
