@@ -130,6 +130,10 @@ impl Checked {
     fn check(&self, page: &Page) -> Result<()> {
         let wrong = |what: &str| Err(ParquetError::General(format!("a page of {} bytes {what}", page.buffer().len())));
         let of_dictionary = matches!(page.encoding(), Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
+        if page.encoding() == Encoding::BYTE_STREAM_SPLIT {
+            // its decoder takes all of its lengths for granted
+            return wrong("is packed as BYTE_STREAM_SPLIT, which is not read: write the file with the writer's defaults");
+        }
         if of_dictionary && !matches!(page, Page::DictionaryPage { .. }) && !self.has_dictionary {
             return wrong("is of words of a dictionary, and there is none before it");
         }
