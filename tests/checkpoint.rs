@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod devices;
+#[path = "devices/outcome.rs"]
+mod outcome;
 
 use devices::devices;
 use gradus::checkpoint::{Checkpoint, Folder};
@@ -26,19 +28,9 @@ fn trainer() -> Trainer {
     Trainer::new(model(), Loss::cross_entropy()).batch(16).seed(3)
 }
 
-/// Weights, losses and records, but for the time that they took.
+/// What must be the same of all members.
 fn outcome(report: &Report) -> Vec<String> {
-    let member = |member: &gradus::train::MemberReport| {
-        let mut epochs = member.epochs.clone();
-        for epoch in &mut epochs {
-            epoch.seconds = 0.0;
-            // of all but the last epoch they are not in a checkpoint
-            epoch.valid.iter_mut().for_each(|valid| valid.confusion = None);
-        }
-        let losses: Vec<u32> = member.step_losses.iter().map(|loss| loss.to_bits()).collect();
-        format!("{} {:?} {} {epochs:?} {losses:?} {:?}", member.weights_hash, member.stopped, member.best_epoch, member.flow)
-    };
-    report.members.iter().map(member).collect()
+    report.members.iter().map(outcome::outcome).collect()
 }
 
 /// Trains until so many steps of the device are done, and leaves a checkpoint of that moment; to the end where they never are.

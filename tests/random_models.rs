@@ -12,6 +12,8 @@ mod devices;
 mod draw;
 #[path = "random_models/memory.rs"]
 mod memory;
+#[path = "devices/outcome.rs"]
+mod outcome;
 #[path = "random_models/plans.rs"]
 mod plans;
 #[path = "random_models/random.rs"]

@@ -1,26 +1,15 @@
 //! What holds of whole trainings of random models: alone and side by side, straight and resumed, here and there.
 
+use super::outcome::outcome;
 use super::random::Place;
 use super::{hold, told, trainer};
 use gradus::checkpoint::Folder;
 use gradus::exec::{DeviceType, OpenDevice};
-use gradus::train::{Checkpoints, Event, Every, Member, MemberReport, Reason, Report, Stop, Training};
+use gradus::train::{Checkpoints, Event, Every, Member, Reason, Report, Stop, Training};
 use gradus::{Dataset, Device, Error, Precision};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Weights, losses and records of a member, but for the time that they took.
-fn outcome(member: &MemberReport) -> String {
-    let mut epochs = member.epochs.clone();
-    for epoch in &mut epochs {
-        epoch.seconds = 0.0;
-        // of all but the last epoch they are not in a checkpoint
-        epoch.valid.iter_mut().for_each(|valid| valid.confusion = None);
-    }
-    let losses: Vec<u32> = member.step_losses.iter().map(|loss| loss.to_bits()).collect();
-    format!("{} {:?} {} {epochs:?} {losses:?} {:?}", member.weights_hash, member.stopped, member.best_epoch, member.flow)
-}
 
 /// How a training ended: with a report, or with a value that was not finite. All else is a failure.
 fn ended(result: gradus::Result<Report>) -> Result<Result<Report, Error>, String> {
