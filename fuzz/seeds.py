@@ -2,7 +2,7 @@
 """Writes the binary seeds that no other tool has to make: IDX files and packed text, by the formats' own descriptions, with the standard library alone.
 
 Those of NPY, NPZ, Parquet and safetensors are copies of tests/golden/formats, written by NumPy, pyarrow and safetensors. Those of checkpoints and runs
-are written by `cargo test --test hostile -- --ignored`. Texts are written by hand, and files named after a fault are inputs that once found one.
+are written by `fuzz/examples/seeds.rs`. Texts are written by hand, and files named after a fault are inputs that once found one.
 """
 import gzip
 import json
@@ -62,5 +62,5 @@ for ending, target in [("npy", "npy"), ("npz", "npz"), ("safetensors", "safetens
     for path in GOLDEN.glob(f"*.{ending}"):
         seed(target, path.stem, path.read_bytes())
 # one of each codec and kind is enough: they are long
-for name in ["snappy", "gzip", "lz4", "none", "groups", "date", "timestamp", "unsigned", "int96", "nested", "no_rows"]:
+for name in ["snappy", "gzip", "lz4", "none", "groups", "date", "timestamp", "unsigned", "int96", "delta", "nested", "no_rows"]:
     seed("parquet", name, (GOLDEN / f"{name}.parquet").read_bytes())

@@ -8,10 +8,14 @@ use crate::model::Compiled;
 use crate::plan::{Kind, Plan, ProgramId, Tensor};
 use crate::rng::{Purpose, Rng};
 
-/// Half the distance of the two losses that a difference is taken of. What a central difference leaves out is of the order of its square, what
-/// rounding adds of the order of 2⁻⁵³ / STEP. Where the square is not small enough (behind a normalisation of what hardly varies), half the distance
-/// and Richardson's extrapolation leave out only the order of the fourth power.
-const STEP: f64 = 1e-5;
+/// Half the distances of the two losses that a difference is taken of, tried in turn until one meets the gradient: what a central difference leaves out
+/// is of the order of its square, what rounding adds of the order of 2⁻⁵³ through it. Where the square is not small enough (behind a normalisation of
+/// what hardly varies), half the distance and Richardson's extrapolation leave out only the order of the fourth power. In a net with many kinks some lie
+/// within the longer distances, and fewer within the shorter; a wrong gradient is met at none.
+const STEPS: [f64; 3] = [1e-5, 1e-6, 1e-7];
+/// How far each weight is moved before anything is compared, times a draw from N(0, 1): fresh nets have units that stand on a kink exactly (behind biases
+/// of 0 and an empty row, say). There back-propagation takes the slope of one side in every layer, and the loss may have neither side's.
+const NUDGE: f64 = 1e-2;
 /// How far gradient and difference may be apart, relative to the larger of the two, or to a thousandth of the tensor's largest, or to 1e-4 of the
 /// loss: below that lies the rounding of the difference, some ten in the last place of the loss where a normalisation enlarges it.
 pub const ALLOWED: f64 = 1e-5;
@@ -64,6 +68,7 @@ pub fn gradcheck(
     }
     let mut check = Check { compiled, cpu, program, table: table.to_vec() };
     check.without_rate();
+    check.nudge();
     let base = check.run()?;
     let grads: Vec<f64> =
         compiled.runs(&compiled.grads, 0).into_iter().flat_map(|(buf, at, of)| check.cpu.values(buf)[at..][..of.len()].to_vec()).collect();
@@ -88,6 +93,20 @@ impl Check<'_> {
         let members = self.compiled.plan.members;
         let first = Step::header(members) + Step::words(members) - 4 * members;
         (0..members).for_each(|member| self.table[first + 4 * member] = 0);
+    }
+
+    /// Moves all weights a little: away from where slopes are two.
+    fn nudge(&mut self) {
+        let places: Vec<usize> = (0..self.compiled.arena).collect();
+        let (mut by, mut rng) = (vec![0.0; places.len()], Rng::new(1, Purpose::Init, 0));
+        let learned = self.compiled.tensors.iter().filter(|tensor| tensor.role.is_learned());
+        learned.flat_map(|tensor| tensor.unpack(&places)).for_each(|at| by[at] = NUDGE * rng.normal());
+        for (buf, from, of) in self.compiled.runs(&self.compiled.params, 0) {
+            let weights = self.cpu.values(buf);
+            for (at, by) in by[of].iter().enumerate() {
+                self.cpu.set(buf, from + at, weights[from + at] + by);
+            }
+        }
     }
 
     /// The mean loss of member 0.
@@ -118,18 +137,24 @@ impl Check<'_> {
         let mut found = TensorCheck { name: tensor.name.clone(), compared: 0, kinks: 0, worst: 0.0, at: 0, gradient: 0.0, difference: 0.0 };
         for i in chosen {
             let at = places[i];
-            let [up, down] = self.sides(at, STEP)?;
-            let mut difference = (up - down) / (2.0 * STEP);
             let scale = |difference: f64| grads[at].abs().max(difference.abs()).max(1e-3 * largest).max(1e-4 * base.abs().max(1.0));
             let error = |difference: f64| (grads[at] - difference).abs() / scale(difference);
-            if error(difference) > ALLOWED {
-                let [up, down] = self.sides(at, 0.5 * STEP)?;
-                difference = (4.0 * (up - down) / STEP - difference) / 3.0;
+            let (mut difference, mut bend) = (f64::NAN, 0.0);
+            for step in STEPS {
+                let [up, down] = self.sides(at, step)?;
+                bend = ((up - base) - (base - down)).abs() / step;
+                difference = (up - down) / (2.0 * step);
+                if error(difference) > ALLOWED {
+                    let [up, down] = self.sides(at, 0.5 * step)?;
+                    difference = (4.0 * (up - down) / step - difference) / 3.0;
+                }
+                if error(difference) <= ALLOWED {
+                    break;
+                }
             }
             let (scale, error) = (scale(difference), error(difference));
             // where the sides differ by more than a smooth function's could, a kink lies between; so it does where the gradient lies between the sides'
             // slopes and only the difference does not meet it
-            let bend = ((up - base) - (base - down)).abs() / STEP;
             if error > ALLOWED && (bend > 1e-3 * scale || (grads[at] - difference).abs() <= bend) {
                 found.kinks += 1;
                 continue;

@@ -1,16 +1,13 @@
 //! What is done with bytes from anywhere: one function a kind of file, the whole way that a user's file goes. The fuzz targets run them on what libFuzzer
 //! makes up; `tests/hostile.rs` runs the same ones on the seeds.
 
-mod checkpoints;
+pub mod checkpoints;
 mod config;
 mod disk;
 mod formulas;
 mod images;
-mod runs;
+pub mod runs;
 mod tables;
-
-pub use checkpoints::sound as sound_checkpoint;
-pub use runs::sound as sound_run;
 
 /// A kind of input.
 #[derive(Debug)]

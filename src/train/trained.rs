@@ -139,7 +139,9 @@ impl Training {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Checkpoints, Stop};
     use super::*;
+    use crate::checkpoint::{Checkpoint, Folder};
     use crate::exec::{Device, DeviceTime, cpu::Cpu};
     use crate::loss::Loss;
     use crate::model::Model;
@@ -217,7 +219,14 @@ mod tests {
         #[cfg(not(feature = "gpu"))]
         let adapters = std::iter::empty();
         for device in std::iter::once(Device::Cpu.open().unwrap()).chain(adapters) {
-            let training = trainer.clone().build_on(device).unwrap();
+            let training = trainer.clone().build_on(device.clone()).unwrap();
+            let own = tempfile::tempdir().unwrap();
+            let fit = |prepare: &dyn Fn(&mut Training)| {
+                let mut fitted = trainer.clone().build_on(device.clone()).unwrap();
+                prepare(&mut fitted);
+                fitted.fit(&train, &train, Stop::after(3)).unwrap().first().weights_hash.clone()
+            };
+            let straight = fit(&|before| before.keep_checkpoints(Checkpoints::new(own.path())));
             let (session, program, beats) = training.ready_to_train(&train).unwrap();
             let (eval, all, table) = (session.compiled.eval, training.verify(&train).unwrap().len(), training.first_row(&beats[0]));
             // for each dispatch the first buffer that it writes
@@ -243,6 +252,10 @@ mod tests {
                     assert!(told.contains(&wanted) && told.contains("train with --device cpu"), "{told} does not name {wanted}");
                 }
             }
+            // what was trained before the device went wrong is there to go on from
+            let kept = Folder::new(own.path());
+            let checkpoint = || Checkpoint::read(kept.file(kept.numbers().unwrap()[0])).unwrap();
+            assert_eq!(fit(&|again| again.resume(checkpoint())), straight);
         }
     }
 }

@@ -24,6 +24,7 @@ fn golden_files_that_cannot_be_read_are_refused_with_the_remedy() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("zstd.parquet", "height", &["column `height` is packed with ZSTD", "write the file with compression=\"snappy\""]),
         ("brotli.parquet", "height", &["column `height` is packed with BROTLI", "write the file with compression=\"snappy\""]),
+        ("delta.parquet", "height", &["column `count` is coded as DELTA_BINARY_PACKED", "write the file with its writer's defaults"]),
         ("nested.parquet", "height", &["column `at` is nested", "write its parts as columns of their own"]),
         ("decimal.parquet", "height", &["column `at` is of a type that is not read", "write it as double or text"]),
         ("no_rows.parquet", "height", &["the file has columns, but no rows"]),

@@ -51,6 +51,9 @@ for codec in ["snappy", "gzip", "lz4", "none", "zstd", "brotli"]:
     frame.to_parquet(here / f"{codec}.parquet", compression=codec, index=False)
 # rows in three groups, text without a dictionary, pages of the second version
 pq.write_table(pa.Table.from_pandas(frame), here / "groups.parquet", row_group_size=2, use_dictionary=False, data_page_version="2.0")
+# values coded as differences: not as a writer does by default
+differences = {"height": "PLAIN", "count": "DELTA_BINARY_PACKED", "seen": "PLAIN", "kind": "DELTA_BYTE_ARRAY"}
+pq.write_table(pa.Table.from_pandas(frame), here / "delta.parquet", use_dictionary=False, column_encoding=differences)
 day = [datetime.datetime(2024, 1, 31, 12, 30)] * 5
 dated = {"height": height, "at": day, "kind": kind}
 pq.write_table(pa.table(dated), here / "timestamp.parquet")

@@ -5,7 +5,7 @@ mod tests;
 
 use super::cells::Cell;
 use super::packed::Unpacked;
-use super::source::{Row, TableFile, check_width};
+use super::source::{MOST_COLUMNS, Row, TableFile, check_width};
 use crate::error::{Error, Place, Result};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use flate2::read::MultiGzDecoder;
@@ -51,7 +51,7 @@ impl CsvFile {
         let delimiter = delimiter.unwrap_or_else(|| guess_delimiter(path, head));
         let mut builder = ReaderBuilder::new();
         builder.delimiter(delimiter).has_headers(false).flexible(true).trim(Trim::All);
-        let mut rest = builder.from_reader(Box::new(text) as Box<dyn Read>);
+        let mut rest = builder.from_reader(Box::new(Narrow { text, delimiter, found: 0 }) as Box<dyn Read>);
         let mut file = CsvFile { path: path.into(), delimiter, header: Vec::new(), header_line: 1, rest: None };
         let mut header = StringRecord::new();
         if !rest.read_record(&mut header).map_err(|e| file.unreadable(&e))? {
@@ -172,6 +172,32 @@ impl TableFile for CsvFile {
             Some(_) => Ok(()),
             None => Err(Error::at(Place::file(&self.path), "the file has a header, but no rows: the data set is empty")),
         }
+    }
+}
+
+/// A text without a line of more fields than are read: where each begins is kept, and a comma is a field.
+struct Narrow {
+    text: Box<dyn BufRead>,
+    delimiter: u8,
+    /// Delimiters since the line began, those in quotes, too.
+    found: usize,
+}
+
+impl Read for Narrow {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.text.read(into)?;
+        for &byte in &into[..read] {
+            match byte {
+                b'\r' | b'\n' => self.found = 0,
+                byte if byte == self.delimiter => self.found += 1,
+                _ => {}
+            }
+            if self.found >= MOST_COLUMNS {
+                let message = format!("a line of it has more than the {MOST_COLUMNS} columns that are read: leave some out");
+                return Err(std::io::Error::new(ErrorKind::FileTooLarge, message));
+            }
+        }
+        Ok(read)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parquet files: flat columns of numbers, truth values, text and dates, read a part of a row group at a time.
 
 mod pages;
+mod thrift;
 
 use super::cells::Cell;
 use super::packed;
@@ -21,8 +22,8 @@ const BATCH: usize = 1024;
 
 /// A Parquet file.
 ///
-/// A null is a gap, and so is NaN; true is 1. What is packed has to be packed with Snappy, gzip or LZ4. In places, a row's number from 1 stands for
-/// a line.
+/// A null is a gap, and so is NaN; true is 1. What is packed has to be packed with Snappy, gzip or LZ4, and values have to be coded as PLAIN, RLE or
+/// words of a dictionary, as all common writers do by default. In places, a row's number from 1 stands for a line.
 pub struct ParquetFile {
     path: PathBuf,
     reader: SerializedFileReader<Pages>,
@@ -72,7 +73,7 @@ impl ParquetFile {
     /// Errors when it cannot be read, is no whole Parquet file, or has a column that is nested, packed in a way or of a type that is not read.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        let pages = Pages::new(file).map_err(|e| Error::io(path, e))?;
+        let pages = Pages::new(file).map_err(|e| damaged(path, &e))?;
         let length = pages.len();
         let reader = SerializedFileReader::new(pages).map_err(|e| damaged(path, &e))?;
         let schema = reader.metadata().file_metadata().schema_descr();
@@ -120,6 +121,13 @@ impl ParquetFile {
                         column,
                         &format!("is packed with {name}, which is not read"),
                         "write the file with compression=\"snappy\" (or gzip, lz4, none)",
+                    );
+                }
+                if let Some(encoding) = chunk.encodings().find(|&encoding| !pages::is_read(encoding)) {
+                    return refuse(
+                        column,
+                        &format!("is coded as {encoding}, which is not read"),
+                        "write the file with its writer's defaults (pages of version 1.0, dictionaries)",
                     );
                 }
             }

@@ -1,5 +1,6 @@
 //! The pages of a Parquet file, looked at before anything is made of them: their headers say how much memory to ask for, and may say anything.
 
+use super::thrift::{FILE_META_DATA, Kind, PAGE_HEADER, length, varint};
 use crate::data::packed;
 use bytes::Bytes;
 use parquet::basic::{Encoding, Type};
@@ -7,21 +8,55 @@ use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufReader, Read};
 
 /// Magic and the length of the footer, at the end of a file.
 const TAIL: u64 = 8;
 
-/// A file whose pages unpack to no more than a packed file of its length may.
+/// Whether values so coded are read. The decoders of the others take the lengths in a page for granted, and panic where they are wrong.
+#[expect(deprecated, reason = "old files have levels that are packed so, and name them among the codings of a column")]
+pub(super) fn is_read(encoding: Encoding) -> bool {
+    use Encoding::{BIT_PACKED, PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY};
+    matches!(encoding, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY | RLE | BIT_PACKED)
+}
+
+/// A file whose books are what they should be, and whose pages unpack to no more than a packed file of its length may.
 pub(super) struct Pages {
     file: File,
     length: u64,
 }
 
 impl Pages {
-    pub(super) fn new(file: File) -> std::io::Result<Self> {
-        let length = file.metadata()?.len();
-        Ok(Pages { file, length })
+    /// Errors where the file cannot be read, or its footer is not what it should be. Whether it has one at all is not looked at.
+    pub(super) fn new(file: File) -> Result<Self> {
+        let pages = Pages { length: file.metadata()?.len(), file };
+        let Some(tail) = pages.length.checked_sub(TAIL) else { return Ok(pages) };
+        let size = pages.file.get_bytes(tail, 4)?;
+        let size = u32::from_le_bytes(size.as_ref().try_into().unwrap_or_default());
+        if let Some(start) = tail.checked_sub(size.into()) {
+            let footer = pages.file.get_bytes(start, size as usize)?;
+            if pages.file.get_bytes(tail + 4, 4)?.as_ref() == b"PAR1" && length(&footer, &FILE_META_DATA).is_none() {
+                return Err(ParquetError::General("its footer is not what it should be".into()));
+            }
+        }
+        Ok(pages)
+    }
+
+    /// A struct that begins somewhere.
+    fn books(&self, start: u64, of: &Kind) -> Result<Vec<u8>> {
+        // most are short; one with long texts in its statistics is not
+        for most in [1 << 10, 1 << 16, 1 << 24] {
+            let mut bytes = Vec::new();
+            self.file.get_read(start)?.take(most).read_to_end(&mut bytes)?;
+            if let Some(length) = length(&bytes, of) {
+                bytes.truncate(length);
+                return Ok(bytes);
+            }
+            if (bytes.len() as u64) < most {
+                break;
+            }
+        }
+        Err(ParquetError::General("a page's header is not what it should be".into()))
     }
 }
 
@@ -36,10 +71,9 @@ impl ChunkReader for Pages {
 
     /// Where a page begins, or the tail.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let mut reader = self.file.get_read(start)?;
-        if self.length.checked_sub(TAIL).is_none_or(|tail| start < tail) {
+        if self.length.checked_sub(TAIL) != Some(start) {
             let most = packed::most(self.length);
-            match unpacked_size(reader.fill_buf()?) {
+            match unpacked_size(&self.books(start, &PAGE_HEADER)?) {
                 Some(size) if size <= most => {}
                 Some(size) => {
                     let length = self.length;
@@ -50,7 +84,7 @@ impl ChunkReader for Pages {
                 None => return Err(ParquetError::General("a page's header does not begin as those of all writers do".into())),
             }
         }
-        Ok(reader)
+        self.file.get_read(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -62,22 +96,15 @@ impl ChunkReader for Pages {
 }
 
 /// How many bytes a page says that it unpacks to: the second field of its header, in Thrift's compact protocol, behind that of its type.
-fn unpacked_size(header: &[u8]) -> Option<u64> {
+fn unpacked_size(mut header: &[u8]) -> Option<u64> {
     /// The next field, an `i32`.
     const NEXT: u8 = 0x15;
-    let mut bytes = header.iter().copied();
     let mut field = || {
-        let mut value = 0u64;
-        (bytes.next()? == NEXT).then_some(())?;
-        for place in 0..5 {
-            let byte = bytes.next()?;
-            value |= u64::from(byte & 0x7f) << (7 * place);
-            if byte < 0x80 {
-                // zigzag; what is below 0 is refused as too much
-                return Some(if value & 1 == 0 { value >> 1 } else { u64::MAX });
-            }
-        }
-        None
+        let (&NEXT, mut rest) = header.split_first()? else { return None };
+        let value = varint(&mut rest)?;
+        header = rest;
+        // zigzag; what is below 0 is refused as too much
+        Some(if value & 1 == 0 { value >> 1 } else { u64::MAX })
     };
     field()?;
     field()
@@ -130,61 +157,85 @@ impl Checked {
     fn check(&self, page: &Page) -> Result<()> {
         let wrong = |what: &str| Err(ParquetError::General(format!("a page of {} bytes {what}", page.buffer().len())));
         let of_dictionary = matches!(page.encoding(), Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
-        if page.encoding() == Encoding::BYTE_STREAM_SPLIT {
-            // its decoder takes all of its lengths for granted
-            return wrong("is packed as BYTE_STREAM_SPLIT, which is not read: write the file with the writer's defaults");
+        if !is_read(page.encoding()) {
+            return wrong(&format!("is coded as {}, which is not read", page.encoding()));
         }
         if of_dictionary && !matches!(page, Page::DictionaryPage { .. }) && !self.has_dictionary {
             return wrong("is of words of a dictionary, and there is none before it");
         }
-        let (begin, encoding) = match page {
+        let (levels, begin) = match page {
             // room is made for all of them; each has a byte at least, as truth values have no dictionary
             Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() => {
                 return wrong(&format!("is said to be a dictionary of {num_values} values"));
             }
-            Page::DictionaryPage { .. } => (Some(0), Encoding::PLAIN),
-            Page::DataPage { buf, num_values, encoding, def_level_encoding, .. } if self.has_levels => {
-                (levels(buf, *num_values as usize, *def_level_encoding), *encoding)
-            }
-            Page::DataPage { encoding, .. } => (Some(0), *encoding),
-            Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, encoding, .. } => {
-                ((*def_levels_byte_len as usize).checked_add(*rep_levels_byte_len as usize), *encoding)
+            Page::DataPage { def_level_encoding: Encoding::RLE, buf, .. } if self.has_levels => match behind_length(buf) {
+                Some((length, _)) => (4..4 + length, 4 + length),
+                None => return wrong("has levels that do not fit in"),
+            },
+            Page::DataPage { .. } if self.has_levels => return wrong("has levels that are coded as those of no writer are"),
+            Page::DictionaryPage { .. } | Page::DataPage { .. } => (0..0, 0),
+            // levels of repetition come first
+            Page::DataPageV2 { rep_levels_byte_len, def_levels_byte_len, .. } => {
+                let [first, second] = [*rep_levels_byte_len, *def_levels_byte_len].map(|length| length as usize);
+                (first..first.saturating_add(second), first.saturating_add(second))
             }
         };
-        let all_there = matches!(page, Page::DictionaryPage { .. }) || !self.has_levels;
-        match begin.and_then(|begin| page.buffer().get(begin..)) {
-            None => wrong("has levels that do not fit in"),
-            Some(values) if !fit(values, page.num_values() as usize, all_there, encoding, self.of) => {
-                wrong("has values that do not fit in")
-            }
+        let (Some(levels), Some(values)) = (page.buffer().get(levels), page.buffer().get(begin..)) else {
+            return wrong("has levels that do not fit in");
+        };
+        let all = page.num_values() as usize;
+        // those of a dictionary itself are plain, whatever it says
+        let (count, encoding) = match page {
+            Page::DictionaryPage { .. } => (Some(all), Encoding::PLAIN),
+            _ if self.has_levels => (present(levels, all), page.encoding()),
+            _ => (Some(all), page.encoding()),
+        };
+        match count {
+            None => wrong("has fewer levels than values"),
+            Some(count) if !fit(values, count, encoding, self.of) => wrong("has values that do not fit in"),
             Some(_) => Ok(()),
         }
     }
 }
 
-/// Where the values begin behind the levels of a page: one bit a value, or runs of them behind their length.
-#[expect(deprecated, reason = "old files have levels that are packed so")]
-fn levels(page: &[u8], count: usize, encoding: Encoding) -> Option<usize> {
-    match encoding {
-        Encoding::RLE => behind_length(page).map(|(length, _)| 4 + length),
-        Encoding::BIT_PACKED => Some(count.div_ceil(8)),
-        _ => None,
+/// How many of so many levels are 1, not 0: how many values there are that are no nulls. Levels come in runs of one of the two, or a bit each. `None`
+/// where there are not as many.
+fn present(mut levels: &[u8], count: usize) -> Option<usize> {
+    let (mut left, mut ones) = (count, 0);
+    while left > 0 {
+        let header = u32::try_from(varint(&mut levels)?).ok()?;
+        let length = (header >> 1) as usize;
+        if length == 0 {
+            return None;
+        }
+        if header & 1 == 0 {
+            let (&level, rest) = levels.split_first()?;
+            let run = length.min(left);
+            ones += run * usize::from((level <= 1).then_some(level)?);
+            (left, levels) = (left - run, rest);
+        } else {
+            // eight to a byte, and the last byte may hold more than there are
+            let (run, rest) = levels.split_at_checked(length.min(left.div_ceil(8)))?;
+            for byte in run {
+                let bits = left.min(8);
+                ones += (byte & (0xff >> (8 - bits))).count_ones() as usize;
+                left -= bits;
+            }
+            levels = rest;
+        }
     }
+    Some(ones)
 }
 
-/// Whether as many values fit into their bytes, as far as the decoder does not look itself. There may be fewer where not all are there: nulls have none.
-fn fit(mut values: &[u8], count: usize, all_there: bool, encoding: Encoding, of: Type) -> bool {
+/// Whether so many values fit into their bytes, as far as the decoder does not look itself.
+fn fit(mut values: &[u8], count: usize, encoding: Encoding, of: Type) -> bool {
     match (encoding, of) {
-        (Encoding::PLAIN, Type::BYTE_ARRAY) => {
-            for _ in 0..count {
-                if values.is_empty() {
-                    return !all_there;
-                }
-                let Some((length, rest)) = behind_length(values) else { return false };
+        (Encoding::PLAIN, Type::BYTE_ARRAY) => (0..count).all(|_| {
+            behind_length(values).is_some_and(|(length, rest)| {
                 values = &rest[length..];
-            }
-            true
-        }
+                true
+            })
+        }),
         (Encoding::RLE, Type::BOOLEAN) => behind_length(values).is_some(),
         _ => true,
     }
@@ -204,13 +255,24 @@ mod tests {
     #[test]
     fn lengths_are_compared_with_what_is_there() {
         let texts = [&[2, 0, 0, 0][..], b"ab", &[0; 4]].concat();
-        let plain = |bytes: &[u8], count| fit(bytes, count, false, Encoding::PLAIN, Type::BYTE_ARRAY);
-        assert!(plain(&texts, 2) && plain(&texts, 5) && plain(&[], 3));
-        assert!(!plain(&texts[..9], 2) && !plain(&texts[..5], 1) && !plain(&[255; 8], 1));
-        let whole = |count| fit(&texts, count, true, Encoding::PLAIN, Type::BYTE_ARRAY);
-        assert!(whole(2) && !whole(3), "a dictionary has all of its words");
-        assert!([(3, false), (4, true)].into_iter().all(|(len, fits)| fit(&vec![0; len], 1, true, Encoding::RLE, Type::BOOLEAN) == fits));
-        assert_eq!((levels(&texts, 9, Encoding::RLE), levels(&texts[..3], 9, Encoding::RLE)), (Some(6), None));
-        assert_eq!(levels(&[255; 4], 9, Encoding::RLE), None);
+        let plain = |bytes: &[u8], count| fit(bytes, count, Encoding::PLAIN, Type::BYTE_ARRAY);
+        assert!(plain(&texts, 2) && plain(&texts, 1) && plain(&[], 0));
+        assert!(!plain(&texts, 3) && !plain(&texts[..9], 2) && !plain(&texts[..5], 1) && !plain(&[255; 8], 1));
+        assert!([(3, false), (4, true)].into_iter().all(|(len, fits)| fit(&vec![0; len], 1, Encoding::RLE, Type::BOOLEAN) == fits));
+    }
+
+    #[test]
+    fn levels_are_counted() {
+        // nine in a run: 9 << 1, then the level
+        assert_eq!([0, 1].map(|level| present(&[18, level], 9)), [Some(0), Some(9)]);
+        // two bytes of bits: 2 << 1 | 1; of the eleventh and later bits nothing is looked at
+        assert_eq!(present(&[5, 0b1010_0101, 0b1111_1110], 10), Some(4 + 1));
+        // three of them in a run, and five of eight bits
+        assert_eq!(present(&[6, 1, 3, 0b1110_1001], 8), Some(3 + 2));
+        // a run of 300 is 600 in two bytes: 600 = 0b100 1011000
+        assert_eq!(present(&[0b1101_1000, 0b100, 1], 300), Some(300));
+        for short in [&[18, 1][..], &[18], &[3], &[0, 1], &[18, 2], &[255; 6], &[]] {
+            assert_eq!(present(short, 10), None, "{short:?}");
+        }
     }
 }
