@@ -8,7 +8,7 @@ use crate::checkpoint::{Checkpoint, Numbers, Tensor};
 use crate::error::{Error, Result};
 use crate::flow::{Flow, LayerFlow};
 use crate::metrics::{self, Confusion, Scores};
-use crate::schedule::{Plateau, PlateauState};
+use crate::schedule::PlateauState;
 use serde::{Deserialize, Serialize};
 
 /// Where a training is, between two updates.
@@ -46,14 +46,6 @@ pub(super) struct Course {
     pub(super) plateaus: Vec<Option<PlateauState>>,
     /// How often an epoch began anew.
     pub(super) rollbacks: usize,
-}
-
-impl Course {
-    /// Of a training as it is.
-    pub(super) fn new(factors: &[f64], plateaus: &[Option<Plateau>], rollbacks: usize) -> Self {
-        let plateaus = plateaus.iter().map(|plateau| plateau.as_ref().map(|plateau| plateau.state)).collect();
-        Course { factors: factors.to_vec(), plateaus, rollbacks }
-    }
 }
 
 #[derive(Serialize, Deserialize)]
