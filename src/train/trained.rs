@@ -59,7 +59,8 @@ impl Training {
         act(&mut other)
     }
 
-    /// Compares back-propagation with finite differences in `f64` in the first step, on up to `each` elements of every tensor. (Of clipping and l2
+    /// Compares back-propagation with finite differences in `f64` in the first step, on up to `each` elements of every tensor, at weights a little beside
+    /// the initial ones: there no unit stands on a kink. (Of clipping and l2
     /// decay, which change gradients, it knows nothing, and mixed precision, whose roundings have no slope, is left out.)
     pub fn gradcheck(&self, train: &Dataset, each: usize) -> Result<Vec<TensorCheck>> {
         let trainer = Trainer { clip: Clip::None, precision: Precision::Full, ..self.trainer().clone() };

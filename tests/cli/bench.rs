@@ -76,6 +76,19 @@ impl Bench {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Waits until a run that goes on has written a checkpoint.
+    #[cfg(unix)]
+    pub(super) fn wait_for_checkpoint(&self, child: &mut std::process::Child, run: &str) {
+        let kept = gradus::checkpoint::Folder::new(self.path(run).join("checkpoints"));
+        wait(child, || kept.numbers().is_ok_and(|numbers| !numbers.is_empty()));
+    }
+
+    /// Waits until a file of a run that goes on has this in it.
+    #[cfg(unix)]
+    pub(super) fn wait_for(&self, child: &mut std::process::Child, file: &str, wanted: &str) {
+        wait(child, || std::fs::read_to_string(self.path(file)).is_ok_and(|text| text.contains(wanted)));
+    }
+
     /// Runs `gradus`, which must succeed.
     pub(super) fn good(&self, arguments: &str) -> Said {
         let said = self.run(arguments);
@@ -92,6 +105,20 @@ impl Bench {
             assert!(said.err.contains(part), "gradus {arguments}: `{part}` is not in\n{}", said.err);
         }
     }
+}
+
+#[cfg(unix)]
+fn wait(child: &mut std::process::Child, mut until: impl FnMut() -> bool) {
+    while !until() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before what was waited for");
+        std::thread::yield_now();
+    }
+}
+
+/// Sends a signal by its name: INT, TERM, KILL.
+#[cfg(unix)]
+pub(super) fn signal(child: &std::process::Child, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Three kinds of flower, well apart; one has a comma and quotes in its name. Rows come in the order of the kinds 0, 1, 2, 0, …

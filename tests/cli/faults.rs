@@ -1,13 +1,13 @@
 //! What goes wrong under a run: a full disk, no permission, data that change or vanish, nobody who reads, another run in the same folder, no memory left.
 //! Each ends with its message and exit code, and the last checkpoint is one to go on from.
 
-use super::bench::{Bench, config, flowers};
+use super::bench::{Bench, config, flowers, signal};
 use gradus::checkpoint::Folder;
 use gradus::model::Weights;
 use std::io::{PipeWriter, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -20,19 +20,6 @@ const SHORT: &str = "--device cpu --quiet --set model.hidden=[128,128] --set ear
 /// What a command that has ended said, with its exit code.
 fn said(output: Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
-}
-
-/// Waits until a run has written a checkpoint.
-fn wait_for_checkpoint(child: &mut Child, run: &Path) {
-    let kept = Folder::new(run.join("checkpoints"));
-    while !kept.numbers().is_ok_and(|numbers| !numbers.is_empty()) {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it wrote a checkpoint");
-        std::thread::yield_now();
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Goes on with a run for two epochs more: its weights are those of a run that nothing befell.
@@ -158,7 +145,7 @@ fn without_permission_a_run_says_what_it_may_not_and_keeps_what_it_has() {
 
     // the folder is closed under the run
     let mut child = nobody.start(&format!("train d.toml {ENDLESS} --out run"));
-    wait_for_checkpoint(&mut child, &bench.path("run"));
+    bench.wait_for_checkpoint(&mut child, "run");
     ["run/checkpoints", "run"].into_iter().for_each(|path| nobody.allow(path, 0o555));
     signal(&child, "TERM");
     let (code, said) = said(child.wait_with_output().unwrap());
@@ -182,7 +169,7 @@ fn data_that_change_or_vanish_under_a_run_do_not_touch_it_and_are_missed_when_it
     let bench = Bench::new();
     bench.write("d.csv", flowers(60)).write("d.toml", config("d.csv", "species"));
     let mut child = bench.start(&format!("train d.toml {ENDLESS} --out run"));
-    wait_for_checkpoint(&mut child, &bench.path("run"));
+    bench.wait_for_checkpoint(&mut child, "run");
     std::fs::remove_file(bench.path("d.csv")).unwrap();
     signal(&child, "INT");
     let (code, said) = said(child.wait_with_output().unwrap());
@@ -230,7 +217,7 @@ fn a_file_that_changes_while_it_is_read_is_refused_and_what_was_trained_on_it_be
 fn another_run_in_the_folder_is_left_alone() {
     let bench = Bench::new();
     let mut child = bench.start(&format!("train moons {ENDLESS} --out run"));
-    wait_for_checkpoint(&mut child, &bench.path("run"));
+    bench.wait_for_checkpoint(&mut child, "run");
     let wanted = ["another training is writing into run", "name another folder"];
     for other in
         ["train moons --device cpu --out run --overwrite", "train --resume run --device cpu", "train moons --device cpu --out run --resume"]

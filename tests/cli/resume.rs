@@ -139,20 +139,9 @@ fn what_a_failed_training_had_kept_stays() {
 
 #[cfg(unix)]
 mod signals {
+    use super::super::bench::signal;
     use super::*;
-    use std::process::{Child, Command};
-
-    /// Waits until a line of the events is there.
-    fn wait_for(bench: &Bench, child: &mut Child, file: &str, wanted: &str) {
-        while !std::fs::read_to_string(bench.path(file)).is_ok_and(|text| text.contains(wanted)) {
-            assert!(child.try_wait().unwrap().is_none(), "it ended before `{wanted}` was told");
-            std::thread::yield_now();
-        }
-    }
-
-    fn signal(child: &Child, name: &str) {
-        assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
-    }
+    use std::process::Command;
 
     #[test]
     fn a_signal_finishes_the_step_and_the_run_goes_on_later() {
@@ -161,7 +150,7 @@ mod signals {
         let moons = "train moons --device cpu --set schedule=default --set early_stopping=default --set output.report=false --json";
         for (name, run) in [("INT", "a"), ("TERM", "b")] {
             let mut child = bench.start(&format!("{moons} --set train.epochs=1000000 --out {run}"));
-            wait_for(&bench, &mut child, &format!("{run}/events.jsonl"), "\"epoch\":2");
+            bench.wait_for(&mut child, &format!("{run}/events.jsonl"), "\"epoch\":2");
             signal(&child, name);
             let output = child.wait_with_output().unwrap();
             let err = String::from_utf8(output.stderr).unwrap();
@@ -185,20 +174,15 @@ mod signals {
     fn a_second_signal_ends_at_once_and_leaves_whole_files() {
         let bench = Bench::new();
         let mut child = bench.start("train moons --device cpu --set train.epochs=1000000 --out a");
-        let kept = gradus::checkpoint::Folder::new(bench.path("a/checkpoints"));
-        // epochs are over in less time than it takes to write one
-        while kept.numbers().unwrap().is_empty() {
-            assert!(child.try_wait().unwrap().is_none(), "it ended before one was written");
-            std::thread::yield_now();
-        }
+        bench.wait_for_checkpoint(&mut child, "a");
         signal(&child, "INT");
         signal(&child, "INT");
         assert_eq!(child.wait().unwrap().code(), Some(130));
-        let newest = kept.newest().unwrap().expect("one was written");
+        let newest = gradus::checkpoint::Folder::new(bench.path("a/checkpoints")).newest().unwrap().expect("one was written");
         assert!(newest.refused.is_empty());
         // one that had nothing to keep yet leaves nothing in the way
         let mut child = bench.start("train digits --device cpu --set train.epochs=1000000 --set output.checkpoint_every=0 --out b");
-        wait_for(&bench, &mut child, "b/events.jsonl", "\"epoch\":1");
+        bench.wait_for(&mut child, "b/events.jsonl", "\"epoch\":1");
         signal(&child, "KILL");
         child.wait().unwrap();
         bench.good("train digits --device cpu --set train.epochs=1000000 --set output.checkpoint_every=0 --set train.max_seconds=0.1 --out b --resume");
