@@ -4,6 +4,9 @@
 #![cfg_attr(feature = "gpu", expect(clippy::print_stdout, reason = "how much memory, for `--nocapture`"))]
 
 mod devices;
+#[cfg(feature = "gpu")]
+#[path = "devices/own.rs"]
+mod own;
 
 use devices::devices;
 use gradus::data::{Features, Table, Targets};
@@ -180,19 +183,14 @@ fn what_can_not_fit_is_refused_with_the_numbers() {
 fn the_memory_that_a_run_takes_is_known_before_it_and_never_grows() {
     use gradus::exec::gpu::wgpu;
     use gradus::train::Event;
-    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-    let instance = wgpu::Instance::new(descriptor);
     let (train, valid) = data(4000, 198, false).split(0.75);
     let trainer = Trainer::new(Model::input(198).dense(8).relu().dense(3), Loss::cross_entropy()).batch(16).members(members());
-    for adapter in pollster::block_on(instance.enumerate_adapters(backends)) {
-        for streamed in [false, true] {
-            let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).unwrap();
+    for streamed in [false, true] {
+        for (device, open) in own::own_devices(wgpu::Features::empty()) {
             let read = || {
                 let hal = device.get_internal_counters().hal;
                 (hal.buffers.read(), hal.buffer_memory.read())
             };
-            let open = OpenDevice::from_wgpu(device.clone(), queue);
             let name = open.info().to_string();
             let resident = memory(&trainer, &open, &train);
             let open = if streamed { open.with_memory(resident - 1) } else { open };

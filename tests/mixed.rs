@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod devices;
+#[cfg(feature = "gpu")]
+#[path = "devices/own.rs"]
+mod own;
 
 use devices::devices;
 use gradus::data::{Features, Table, Targets};
@@ -114,14 +117,9 @@ fn a_step_takes_no_more_dispatches_than_in_full_precision() {
 #[test]
 fn an_adapter_without_f16_refuses_mixed_precision_before_the_run() {
     use gradus::exec::gpu::wgpu;
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends: wgpu::Backends::VULKAN,
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::VULKAN)) {
-        // nothing beyond the core is asked for: whatever the adapter offers, the device has no f16
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).unwrap();
-        let error = line().build_on(OpenDevice::from_wgpu(device, queue)).err().unwrap();
+    // nothing beyond the core is asked for: whatever the adapter offers, the device has no f16
+    for (_, open) in own::own_devices(wgpu::Features::empty()) {
+        let error = line().build_on(open).err().unwrap();
         assert_eq!(error.exit_code(), 2);
         let message = error.to_string();
         assert!(

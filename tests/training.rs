@@ -4,6 +4,9 @@
 #![expect(clippy::print_stdout, reason = "how far off, for `--nocapture`")]
 
 mod devices;
+#[cfg(feature = "gpu")]
+#[path = "devices/own.rs"]
+mod own;
 
 use devices::{adapters, devices};
 use gradus::data::{Features, Scaler, Scaling, Table, Targets};
@@ -426,14 +429,8 @@ fn events_tell_of_every_epoch_and_its_progress() {
 #[test]
 fn nothing_is_created_on_the_device_while_training() {
     use gradus::exec::gpu::wgpu;
-    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-    let instance = wgpu::Instance::new(descriptor);
-    let found = pollster::block_on(instance.enumerate_adapters(backends));
-    assert!(!found.is_empty() || std::env::var_os("GRADUS_REQUIRE_GPU").is_none(), "no adapter found, and one is required");
     let (train, valid) = digits().split(0.8);
-    for adapter in found {
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).unwrap();
+    for (device, open) in own::own_devices(wgpu::Features::empty()) {
         // all but command encoders, which are made for each submission and given back, and the fences behind them
         let read = || {
             let hal = device.get_internal_counters().hal;
@@ -449,7 +446,6 @@ fn nothing_is_created_on_the_device_while_training() {
                 ("textures", hal.textures.read()),
             ]
         };
-        let open = OpenDevice::from_wgpu(device.clone(), queue);
         let name = open.info().to_string();
         // 180 steps an epoch: several tables of steps are uploaded in each
         let trainer = classifier(64, 10).clip(Clip::Norm(1.0)).batch(8).members([1, 2].map(|seed| Member { seed, lr: None }));

@@ -72,7 +72,7 @@ fn worst(got: &[f32], [wanted, moved]: [&[f64]; 2], rounding: f64, floor: f64, o
 
 /// The largest error of a dispatch's buffers, and the number of the argument that has it.
 fn largest(got: &[Cells<f32>], wanted: &[Cells<f64>], moved: &[Cells<f64>], rounding: f64, floor: f64) -> (f64, usize) {
-    let is_large = |cells: &Cells<f64>| matches!(cells, Cells::Real(values) if values.iter().any(|x| !(x.abs() <= LARGE)));
+    let is_large = |cells: &Cells<f64>| matches!(cells, Cells::Real(values) if values.iter().any(|x| x.is_nan() || x.abs() > LARGE));
     let (mut largest, overflows) = ((0.0, 0), wanted.iter().any(is_large));
     for (arg, ((got, wanted), moved)) in got.iter().zip(wanted).zip(moved).enumerate() {
         let worst = match (got, wanted, moved) {

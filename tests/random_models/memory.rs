@@ -1,5 +1,9 @@
 //! What the plans of random models take of a device's memory.
 
+#[cfg(feature = "gpu")]
+#[path = "../devices/own.rs"]
+mod own;
+
 use super::{first_step, hold};
 use gradus::exec::{DeviceType, OpenDevice};
 use gradus::plan::Plan;
@@ -31,18 +35,9 @@ fn on_adapter(device: &OpenDevice, plan: &Plan) -> Option<(u64, u64)> {
     use gradus::exec::gpu::wgpu;
     use std::sync::{LazyLock, Once};
     static COUNTED: LazyLock<Vec<(wgpu::Device, OpenDevice)>> = LazyLock::new(|| {
-        let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-        let adapters = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
-        let open = |adapter: wgpu::Adapter| {
-            // all that it has: the plan may be of a model in mixed precision
-            let descriptor = wgpu::DeviceDescriptor { required_features: adapter.features() & FEATURES, ..Default::default() };
-            let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-            (device.clone(), OpenDevice::from_wgpu(device, queue))
-        };
-        adapters.into_iter().map(open).collect()
+        // all that it has: the plan may be of a model in mixed precision
+        own::own_devices(wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP)
     });
-    const FEATURES: wgpu::Features = wgpu::Features::SHADER_F16.union(wgpu::Features::SUBGROUP);
     let (counted, open) = COUNTED.iter().find(|(_, open)| open.info() == device.info()).expect("the same adapters");
     let read = || {
         counted.poll(wgpu::PollType::wait_indefinitely()).unwrap();

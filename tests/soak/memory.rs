@@ -1,5 +1,9 @@
 //! What a training holds at a moment: memory of the process, and what was created on the device.
 
+#[cfg(feature = "gpu")]
+#[path = "../devices/own.rs"]
+mod own;
+
 use gradus::exec::OpenDevice;
 use gradus::{Device, Result};
 
@@ -40,16 +44,8 @@ impl Watched {
     /// All adapters that can be opened.
     #[cfg(feature = "gpu")]
     pub(super) fn adapters() -> Vec<Self> {
-        let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-        let instance = wgpu::Instance::new(descriptor);
-        let found = pollster::block_on(instance.enumerate_adapters(backends));
-        let open = |adapter: &wgpu::Adapter| pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).ok();
-        let watch = |(device, queue): (wgpu::Device, wgpu::Queue)| Watched {
-            device: OpenDevice::from_wgpu(device.clone(), queue),
-            adapter: Some(device),
-        };
-        found.iter().filter_map(open).map(watch).collect()
+        let watch = |(adapter, device)| Watched { device, adapter: Some(adapter) };
+        own::own_devices(wgpu::Features::empty()).into_iter().map(watch).collect()
     }
 
     /// What there is now.

@@ -86,15 +86,17 @@ impl Context {
         told().map_or(Ok(()), |message| Err(Error::Device(format!("{}: {message}", self.info.name))))
     }
 
+    /// What a call that failed is told as: the first fault, where there is one by now, or else what the call says.
+    pub(super) fn failure(&self, what: impl std::fmt::Display) -> Error {
+        // a call may know before anybody is told that the device is gone: that takes a poll
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        self.fault().err().unwrap_or_else(|| Error::Device(format!("{}: {what}", self.info.name)))
+    }
+
     /// Waits until the device has done all work, or that of a submission and those before it.
     pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        match self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None }) {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                self.fault()?;
-                Err(Error::Device(format!("{} stopped answering: {error}", self.info.name)))
-            }
-        }
+        let waited = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None });
+        waited.map(drop).map_err(|error| self.failure(format!("it stopped answering: {error}")))
     }
 
     /// Whether the device can run a variant of a kernel.

@@ -141,9 +141,9 @@ impl Gpu {
             self.context.wait(None)?;
             match pollster::block_on(receiver.receive()) {
                 Some(Ok(())) => {}
-                _ => return Err(self.context.fault().err().unwrap_or_else(|| Error::Device("the device gave no result back".into()))),
+                _ => return Err(self.context.failure("it gave no result back")),
             }
-            let view = self.read.get_mapped_range(0..part).map_err(|e| Error::Device(e.to_string()))?;
+            let view = self.read.get_mapped_range(0..part).map_err(|e| self.context.failure(e))?;
             bytes.extend_from_slice(&view);
             drop(view);
             self.read.unmap();

@@ -1,7 +1,7 @@
 //! The way of bytes to the device: a ring of buffers, made once and used again and again.
 
 use super::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 /// A ring of buffers that the host fills and the device copies from. A host that is further ahead of the device than the ring is long waits for the
@@ -39,12 +39,11 @@ impl Staging {
             if let Some((submission, free)) = busy.take() {
                 context.wait(Some(submission))?;
                 if !matches!(pollster::block_on(free.receive()), Some(Ok(()))) {
-                    let lost = || Error::Device(format!("{} takes no more data", context.info().name));
-                    return Err(context.fault().err().unwrap_or_else(lost));
+                    return Err(context.failure("it takes no more data"));
                 }
             }
             let len = piece.len() as u64;
-            let mut view = buffer.get_mapped_range_mut(0..len).map_err(|e| Error::Device(e.to_string()))?;
+            let mut view = buffer.get_mapped_range_mut(0..len).map_err(|e| context.failure(e))?;
             view.copy_from_slice(piece);
             drop(view);
             buffer.unmap();
