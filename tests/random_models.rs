@@ -21,9 +21,9 @@ mod random;
 #[path = "random_models/trainings.rs"]
 mod trainings;
 
+use gradus::Error;
 use gradus::exec::{DeviceType, OpenDevice};
 use gradus::train::FirstStep;
-use gradus::{Error, Precision, Trainer};
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
 use random::Random;
 use std::cell::Cell;
@@ -103,14 +103,6 @@ fn hold(property: &str, holds: impl Fn(&Random, &OpenDevice) -> Found) {
     }
 }
 
-/// Mixed precision only where the device has it.
-fn trainer(random: &Random, device: &OpenDevice) -> Trainer {
-    match device.check_precision(random.precision) {
-        Ok(()) => random.trainer(),
-        Err(_) => random.trainer().precision(Precision::Full),
-    }
-}
-
 fn told(error: Error) -> String {
     error.to_string()
 }
@@ -119,5 +111,5 @@ fn told(error: Error) -> String {
 fn first_step(random: &Random, device: &OpenDevice) -> Result<FirstStep, String> {
     let (train, _) = random.data();
     let device = random.placed(device, &train).map_err(told)?;
-    trainer(random, &device).build_on(device).and_then(|training| training.first_step(&train)).map_err(told)
+    random.trainer_on(&device).build_on(device).and_then(|training| training.first_step(&train)).map_err(told)
 }

@@ -1,6 +1,6 @@
 //! What holds of the plans of random models, step by step: parity, gradients, padding.
 
-use super::{first_step, hold, told, trainer};
+use super::{first_step, hold, told};
 use gradus::kernel::{Part, Rate, Row, Step};
 use gradus::model::Compiled;
 use gradus::parity::lockstep;
@@ -50,7 +50,7 @@ fn a_random_models_gradients_are_those_of_finite_differences() {
     hold("back-propagation agrees with finite differences", |random, device| {
         let (train, _) = random.data();
         let device = random.placed(device, &train).map_err(told)?;
-        let training = trainer(random, &device).build_on(device).map_err(told)?;
+        let training = random.trainer_on(&device).build_on(device).map_err(told)?;
         match training.gradcheck(&train, 2).map_err(told)?.into_iter().find(|tensor| !tensor.passes()) {
             Some(tensor) => Err(format!("{tensor:?}")),
             None => Ok(()),

@@ -209,7 +209,7 @@ impl Random {
         table
     }
 
-    pub(crate) fn trainer(&self) -> Trainer {
+    fn trainer(&self) -> Trainer {
         let trainer = Trainer::new(self.model(), self.loss.clone())
             .optimizer(self.optimizer)
             .clip(self.clip)
@@ -225,6 +225,14 @@ impl Random {
         match &self.schedule {
             Some(schedule) => trainer.schedule(schedule.clone()),
             None => trainer,
+        }
+    }
+
+    /// The same, in mixed precision only where the device has it.
+    pub(crate) fn trainer_on(&self, device: &OpenDevice) -> Trainer {
+        match device.check_precision(self.precision) {
+            Ok(()) => self.trainer(),
+            Err(_) => self.trainer().precision(Precision::Full),
         }
     }
 
@@ -247,7 +255,7 @@ impl Random {
 
     /// The device on which everything lies where it was drawn to.
     pub(crate) fn placed(&self, device: &OpenDevice, train: &Dataset) -> gradus::Result<OpenDevice> {
-        let plan = |device: &OpenDevice| Ok(self.trainer().build_on(device.clone())?.first_step(train)?.compiled);
+        let plan = |device: &OpenDevice| Ok(self.trainer_on(device).build_on(device.clone())?.first_step(train)?.compiled);
         Ok(match self.place {
             Place::Plain => device.clone(),
             Place::Parts(workgroups) => device.clone().with_workgroups(workgroups),

@@ -2,7 +2,7 @@
 
 use super::outcome::outcome;
 use super::random::Place;
-use super::{hold, told, trainer};
+use super::{hold, told};
 use gradus::checkpoint::Folder;
 use gradus::exec::{DeviceType, OpenDevice};
 use gradus::train::{Checkpoints, Event, Every, Member, Reason, Report, Stop, Training};
@@ -29,7 +29,7 @@ fn a_random_member_is_what_it_would_be_alone() {
         let (train, valid) = random.data();
         let device = if cut { device.clone() } else { random.placed(device, &train).map_err(told)? };
         let fit = |members: &[Member]| {
-            let training = trainer(random, &device).members(members).build_on(device.clone());
+            let training = random.trainer_on(&device).members(members).build_on(device.clone());
             ended(training.and_then(|mut training| training.fit(&train, &valid, random.stop())))
         };
         let together = fit(&random.members)?;
@@ -67,7 +67,7 @@ fn a_random_training_that_is_resumed_ends_on_the_bits_of_the_straight_one() {
     hold("a resumed training ends on the bits of the straight one", |random, device| {
         let (train, valid) = random.data();
         let device = random.placed(device, &train).map_err(told)?;
-        let build = || trainer(random, &device).build_on(device.clone()).map_err(told);
+        let build = || random.trainer_on(&device).build_on(device.clone()).map_err(told);
         let straight = ended(build()?.fit(&train, &valid, random.stop()))?;
         let own = folder().unwrap();
         let mut first = build()?;
@@ -124,7 +124,7 @@ fn a_random_training_ends_alike_on_every_device() {
     hold("a training ends alike on every device", |random, device| {
         let (train, valid) = random.data();
         let fit = |device: &OpenDevice| {
-            let training = trainer(random, device).precision(Precision::Full).build_on(device.clone());
+            let training = random.trainer_on(device).precision(Precision::Full).build_on(device.clone());
             ended(training.and_then(|mut training| training.fit(&train, &valid, random.stop())))
         };
         let other = Device::Cpu.open().map_err(told)?.with_threads(1);
