@@ -91,7 +91,11 @@ fn reading_is_the_only_thing_that_waits_for_the_gpu() {
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "src", &mut files);
     let calls = |what: &str| files.iter().flat_map(|(name, text)| text.matches(what).map(move |_| name.as_str())).collect::<Vec<_>>();
     assert_eq!(calls("PollType::Wait"), ["src/exec/gpu/adapters.rs"], "the one place that waits is `Context::wait`");
-    assert_eq!(calls(".poll("), ["src/exec/gpu/adapters.rs"; 2], "`Context::fault` asks, once something went wrong, and does not wait");
+    assert_eq!(
+        calls(".poll("),
+        ["src/exec/gpu/adapters.rs"; 2],
+        "`Context::first_fault` asks, once something went wrong, and does not wait"
+    );
     assert_eq!(calls("context.wait(None)"), ["src/exec/gpu/mod.rs"], "the one place that waits for all work is the executor's read");
     assert_eq!(
         calls("context.wait(Some("),

@@ -75,22 +75,30 @@ impl Context {
         &self.pipelines
     }
 
-    /// The first fault, as an error; that the device is gone, where it is.
-    pub(super) fn fault(&self) -> Result<()> {
-        let told = || self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if told().is_none() {
-            return Ok(());
-        }
-        // that the device is gone is told when it is polled; whether that succeeds says nothing more
-        let _ = self.device.poll(wgpu::PollType::Poll);
-        told().map_or(Ok(()), |message| Err(Error::Device(format!("{}: {message}", self.info.name))))
+    /// The first fault that was recorded.
+    fn recorded(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What a call that failed is told as: the first fault, where there is one by now, or else what the call says.
-    pub(super) fn failure(&self, what: impl std::fmt::Display) -> Error {
-        // a call may know before anybody is told that the device is gone: that takes a poll
+    /// The first fault, as an error; that the device is gone, where it is.
+    fn first_fault(&self) -> Option<Error> {
+        // that it is gone is told when it is polled; whether that succeeds says nothing more
         let _ = self.device.poll(wgpu::PollType::Poll);
-        self.fault().err().unwrap_or_else(|| Error::Device(format!("{}: {what}", self.info.name)))
+        self.recorded().map(|message| Error::Device(format!("{}: {message}", self.info.name)))
+    }
+
+    /// An error where something went wrong.
+    pub(super) fn fault(&self) -> Result<()> {
+        match self.recorded() {
+            None => Ok(()),
+            Some(_) => self.first_fault().map_or(Ok(()), Err),
+        }
+    }
+
+    /// What a call that failed is told as: the first fault, where there is one, or else what the call says. It may know that the device is gone before
+    /// anybody is told.
+    pub(super) fn failure(&self, what: impl std::fmt::Display) -> Error {
+        self.first_fault().unwrap_or_else(|| Error::Device(format!("{}: {what}", self.info.name)))
     }
 
     /// Waits until the device has done all work, or that of a submission and those before it.
