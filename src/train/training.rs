@@ -1,4 +1,4 @@
-//! Training: the loop over epochs.
+//! A trainer on a device: what it goes on from, where it keeps checkpoints, and the call that trains.
 
 use super::early_stop::{Monitor, Stop};
 use super::fit::Fit;
