@@ -1,20 +1,21 @@
 //! The pages of a Parquet file, looked at before anything is made of them: their headers say how much memory to ask for, and may say anything.
 
-use super::thrift::{FILE_META_DATA, Kind, PAGE_HEADER, length, varint};
+use super::thrift::{FILE_META_DATA, PAGE_HEADER, length, varint};
 use crate::data::packed;
 use bytes::Bytes;
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 /// Magic and the length of the footer, at the end of a file.
 const TAIL: u64 = 8;
 
 /// Whether values so coded are read. The decoders of the others take the lengths in a page for granted, and panic where they are wrong.
-#[expect(deprecated, reason = "old files have levels that are packed so, and name them among the codings of a column")]
+#[expect(deprecated, reason = "old writers name it among the codings of a column, for levels of which it has none")]
 pub(super) fn is_read(encoding: Encoding) -> bool {
     use Encoding::{BIT_PACKED, PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY};
     matches!(encoding, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY | RLE | BIT_PACKED)
@@ -31,26 +32,27 @@ impl Pages {
     pub(super) fn new(file: File) -> Result<Self> {
         let pages = Pages { length: file.metadata()?.len(), file };
         let Some(tail) = pages.length.checked_sub(TAIL) else { return Ok(pages) };
-        let size = pages.file.get_bytes(tail, 4)?;
-        let size = u32::from_le_bytes(size.as_ref().try_into().unwrap_or_default());
-        if let Some(start) = tail.checked_sub(size.into()) {
-            let footer = pages.file.get_bytes(start, size as usize)?;
-            if pages.file.get_bytes(tail + 4, 4)?.as_ref() == b"PAR1" && length(&footer, &FILE_META_DATA).is_none() {
-                return Err(ParquetError::General("its footer is not what it should be".into()));
-            }
+        if let Some((size, b"PAR1")) = pages.file.get_bytes(tail, TAIL as usize)?.split_first_chunk::<4>()
+            && let size = u32::from_le_bytes(*size)
+            && let Some(start) = tail.checked_sub(size.into())
+            && length(&pages.file.get_bytes(start, size as usize)?, &FILE_META_DATA).is_none()
+        {
+            return Err(ParquetError::General("its footer is not what it should be".into()));
         }
         Ok(pages)
     }
 
-    /// A struct that begins somewhere.
-    fn books(&self, start: u64, of: &Kind) -> Result<Vec<u8>> {
-        // most are short; one with long texts in its statistics is not
-        for most in [1 << 10, 1 << 16, 1 << 24] {
+    /// The header of a page, and what follows; one that is not what it should be is an error. `head` is what has been read of it.
+    fn header<'a>(&self, start: u64, head: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        if length(head, &PAGE_HEADER).is_some() {
+            return Ok(head.into());
+        }
+        // one with long texts in its statistics goes on
+        for most in [1 << 16, 1 << 24] {
             let mut bytes = Vec::new();
             self.file.get_read(start)?.take(most).read_to_end(&mut bytes)?;
-            if let Some(length) = length(&bytes, of) {
-                bytes.truncate(length);
-                return Ok(bytes);
+            if length(&bytes, &PAGE_HEADER).is_some() {
+                return Ok(bytes.into());
             }
             if (bytes.len() as u64) < most {
                 break;
@@ -71,9 +73,10 @@ impl ChunkReader for Pages {
 
     /// Where a page begins, or the tail.
     fn get_read(&self, start: u64) -> Result<Self::T> {
+        let mut reader = self.file.get_read(start)?;
         if self.length.checked_sub(TAIL) != Some(start) {
             let most = packed::most(self.length);
-            match unpacked_size(&self.books(start, &PAGE_HEADER)?) {
+            match unpacked_size(&self.header(start, reader.fill_buf()?)?) {
                 Some(size) if size <= most => {}
                 Some(size) => {
                     let length = self.length;
@@ -84,7 +87,7 @@ impl ChunkReader for Pages {
                 None => return Err(ParquetError::General("a page's header does not begin as those of all writers do".into())),
             }
         }
-        self.file.get_read(start)
+        Ok(reader)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -163,24 +166,25 @@ impl Checked {
         if of_dictionary && !matches!(page, Page::DictionaryPage { .. }) && !self.has_dictionary {
             return wrong("is of words of a dictionary, and there is none before it");
         }
-        let (levels, begin) = match page {
+        // values follow upon them
+        let levels = match page {
             // room is made for all of them; each has a byte at least, as truth values have no dictionary
             Page::DictionaryPage { buf, num_values, .. } if *num_values as usize > buf.len() => {
                 return wrong(&format!("is said to be a dictionary of {num_values} values"));
             }
             Page::DataPage { def_level_encoding: Encoding::RLE, buf, .. } if self.has_levels => match behind_length(buf) {
-                Some((length, _)) => (4..4 + length, 4 + length),
+                Some((length, _)) => 4..4 + length,
                 None => return wrong("has levels that do not fit in"),
             },
             Page::DataPage { .. } if self.has_levels => return wrong("has levels that are coded as those of no writer are"),
-            Page::DictionaryPage { .. } | Page::DataPage { .. } => (0..0, 0),
+            Page::DictionaryPage { .. } | Page::DataPage { .. } => 0..0,
             // levels of repetition come first
             Page::DataPageV2 { rep_levels_byte_len, def_levels_byte_len, .. } => {
                 let [first, second] = [*rep_levels_byte_len, *def_levels_byte_len].map(|length| length as usize);
-                (first..first.saturating_add(second), first.saturating_add(second))
+                first..first.saturating_add(second)
             }
         };
-        let (Some(levels), Some(values)) = (page.buffer().get(levels), page.buffer().get(begin..)) else {
+        let (Some(values), Some(levels)) = (page.buffer().get(levels.end..), page.buffer().get(levels)) else {
             return wrong("has levels that do not fit in");
         };
         let all = page.num_values() as usize;
