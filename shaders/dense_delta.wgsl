@@ -28,10 +28,14 @@ fn terms4(live: u32, row: u32) -> u32 { return select(0u, p.outputs4, row < live
 // Groups of four rows of the result that there are.
 fn high4(live: u32) -> u32 { return (live + 3u) / 4u; }
 
-fn left(member: u32, live: u32, i4: u32, k4: u32) -> mat4x4<f32> {
-    if k4 >= p.outputs4 { return mat4x4<f32>(); }
+fn left_at(member: u32, live: u32, i4: u32) -> vec4<u32> {
     let row = min(vec4<u32>(0u, 1u, 2u, 3u) + 4u * i4, vec4<u32>(live - 1u));
-    let at = (row + member * p.rows) * p.outputs4 + k4;
+    return (row + member * p.rows) * p.outputs4;
+}
+
+fn left(live: u32, start: vec4<u32>, k4: u32) -> mat4x4<f32> {
+    if k4 >= p.outputs4 { return mat4x4<f32>(); }
+    let at = start + k4;
     return transpose(mat4x4<f32>(delta[at.x], delta[at.y], delta[at.z], delta[at.w]));
 }
 
@@ -43,7 +47,7 @@ fn right(member: u32, live: u32, j4: u32, k4: u32) -> mat4x4<f32> {
 
 // tile begin
 @compute @workgroup_size(8, 8)
-fn dense_delta_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
+fn NAME_ROWSxCOLS(@builtin(global_invocation_id) id: vec3<u32>) {
     let live = current_step(id.z).rows;
     let row = id.y * ROWSu;
     let group = id.x * (COLSu / 4u);

@@ -1,7 +1,7 @@
 // C[i, j] = Σₖ L[i, k] · R[k, j], a tile of HIGH × WIDE a workgroup, ROWS × COLS an invocation, 16 k at a time through workgroup memory.
 // The kernel says what L and R are by `left` and `right`, which load blocks of 4 × 4 (a column of the matrix is one k; beyond the end of
-// k, L is zero and R finite), how many live rows there are for a z of the grid by `live_rows`, how many groups of four k for a tile by
-// `terms4`, and what becomes of a sum by `store`, which knows the edges. In the tiles called half, what is brought is rounded to f16
+// k, L is zero and R finite), what of L's place does not depend on k by `left_at`, how many live rows there are for a z of the grid by
+// `live_rows`, how many groups of four k for a tile by `terms4`, and what becomes of a sum by `store`, which knows the edges. In the tiles called half, what is brought is rounded to f16
 // (NARROW) and widened again for the sum, which is f32.
 
 // Where an invocation's block lies: which four of the tile's rows or columns, and which four of the 16 k. Neighbours take neighbours in
@@ -14,8 +14,8 @@ fn place(lane: u32, high: u32, wide: u32) -> vec2<u32> {
     return vec2<u32>(high / 4u, 0u) + RIGHT(lane - high, wide / 4u);
 }
 
-fn bring(member: u32, live: u32, corner: vec2<u32>, at: vec2<u32>, high: u32, k4: u32) -> mat4x4<f32> {
-    if at.x < high / 4u { return left(member, live, corner.y + at.x, k4 + at.y); }
+fn bring(member: u32, live: u32, corner: vec2<u32>, at: vec2<u32>, high: u32, start: vec4<u32>, k4: u32) -> mat4x4<f32> {
+    if at.x < high / 4u { return left(live, start, k4 + at.y); }
     return right(member, live, corner.x + at.x - high / 4u, k4 + at.y);
 }
 
@@ -39,7 +39,8 @@ fn NAME_KIND_HIGHxWIDE(
     ?scaled // the loss is scaled where its slope is rounded: L is, and the sums are brought back
     ?scaled let scale = scale_of(group.z);
     ?scaled let up = select(1.0, scale.x, at.x < HIGHu / 4u);
-    var next = bring(group.z, live, corner, at, HIGHu, 0u);
+    let start = left_at(group.z, live, corner.y + at.x);
+    var next = bring(group.z, live, corner, at, HIGHu, start, 0u);
     var x{h}_{q} = vec4<f32>();
     var y{h}_{q} = vec4<f32>();
     var z{h}_{q} = vec4<f32>();
@@ -54,7 +55,7 @@ fn NAME_KIND_HIGHxWIDE(
         blocks_KIND_HIGHxWIDE[to + 3u * (BOTHu / 4u)] = NARROW(next[3]);
         ?sums brought += next[0] + next[1] + next[2] + next[3];
         workgroupBarrier();
-        next = bring(group.z, live, corner, at, HIGHu, k4 + 4u);
+        next = bring(group.z, live, corner, at, HIGHu, start, k4 + 4u);
         for (var c = 0u; c < 4u; c += 1u) {
             let from_l = c * BOTHu + (own.y ^ (2u * c));
             let from_r = c * BOTHu + HIGHu / 4u + (own.x ^ (2u * c));

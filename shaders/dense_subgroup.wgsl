@@ -13,8 +13,9 @@ fn NAME_subgroup_LANES(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgrou
     var z{h}_{q} = vec4<f32>();
     var w{h}_{q} = vec4<f32>();
     ?sums var own{t} = vec4<f32>();
+    let start{t} = left_at(group.z, live, i4 + lane + {t}u * LANESu);
     for (var k4 = 0u; k4 < count; k4 += 1u) {
-        let l{t} = left(group.z, live, i4 + lane + {t}u * LANESu, k4);
+        let l{t} = left(live, start{t}, k4);
         let r{q} = right(group.z, live, j4 + {q}u * LANESu, k4);
         // four begin
         {

@@ -216,6 +216,12 @@ impl OpenDevice {
         OpenDevice { limits: Limits { workgroups, ..self.limits }, ..self }
     }
 
+    /// The same device, where the first layer's products look their rows up in the data, or where these are gathered into a batch before. Results are the
+    /// same, to the bit.
+    pub fn with_fused_gather(self, fused_gather: bool) -> Self {
+        OpenDevice { limits: Limits { fused_gather, ..self.limits }, ..self }
+    }
+
     /// The same device, to which no more than so many steps are handed over at once, at least one: the cure where a driver's watchdog resets a device
     /// that is busy for too long. Results are the same, to the bit. (The CPU path has no watchdog.)
     pub fn with_submission(self, steps: usize) -> Self {

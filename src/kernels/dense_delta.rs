@@ -3,9 +3,10 @@
 use crate::formula::{Formulas, Uses};
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
+use crate::kernels::by_row::Source;
 use crate::kernels::cases::{self, Dense, Inputs};
 use crate::kernels::finish::scale_of;
-use crate::kernels::template::{self, Lies, Operands};
+use crate::kernels::template::{self, Lies, Operands, tiles};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
@@ -38,25 +39,14 @@ params! {
 impl Kernel for DenseDelta {
     const NAME: &'static str = "dense_delta";
     const USES: Uses = Uses::Activations;
-    const VARIANTS: &'static [Variant] = &[
-        Variant { entry: "dense_delta_4x4", tile: [4, 4], family: Family::Direct },
-        Variant { entry: "dense_delta_8x8", tile: [8, 8], family: Family::Direct },
-        Variant { entry: "dense_delta_8x16", tile: [16, 8], family: Family::Software },
-        Variant { entry: "dense_delta_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
-        Variant { entry: "dense_delta_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
-        Variant { entry: "dense_delta_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
-        Variant { entry: "dense_delta_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
-        Variant { entry: "dense_delta_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
-        Variant { entry: "dense_delta_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
-        Variant { entry: "dense_delta_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
-    ];
+    const VARIANTS: &'static [Variant] = tiles!("dense_delta");
 
     fn wgsl() -> String {
         Self::wgsl_of(Self::VARIANTS)
     }
 
     fn wgsl_of(variants: &[Variant]) -> String {
-        let operands = Operands { left: Lies::Along, right: Lies::Across, sums: false, scaled: true };
+        let operands = Operands { left: Lies::Along, right: Lies::Across, sums: false, scaled: true, source: Source::Batch };
         template::dense(Self::NAME, include_str!("../../shaders/dense_delta.wgsl"), variants, operands)
     }
 

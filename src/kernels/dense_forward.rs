@@ -3,11 +3,13 @@
 use crate::formula::{Formulas, Uses};
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
 use crate::kernels::activation;
+use crate::kernels::by_row::{Source, TakesRows, X};
 use crate::kernels::cases::{self, Dense, Inputs};
-use crate::kernels::template::{self, Lies, Operands};
+use crate::kernels::template::{self, Lies, Operands, tiles};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
+use std::borrow::Cow;
 
 params! {
     /// The layer. Arguments: x `[members, rows, 4·inputs4]`, the arena of parameters, a `[members, rows, 4·outputs4]`.
@@ -40,26 +42,14 @@ params! {
 impl Kernel for DenseForward {
     const NAME: &'static str = "dense_forward";
     const USES: Uses = Uses::Activations;
-    const VARIANTS: &'static [Variant] = &[
-        Variant { entry: "dense_forward_4x4", tile: [4, 4], family: Family::Direct },
-        Variant { entry: "dense_forward_8x8", tile: [8, 8], family: Family::Direct },
-        Variant { entry: "dense_forward_8x16", tile: [16, 8], family: Family::Software },
-        Variant { entry: "dense_forward_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
-        Variant { entry: "dense_forward_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
-        Variant { entry: "dense_forward_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
-        Variant { entry: "dense_forward_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
-        Variant { entry: "dense_forward_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
-        Variant { entry: "dense_forward_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
-        Variant { entry: "dense_forward_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
-    ];
+    const VARIANTS: &'static [Variant] = tiles!("dense_forward");
 
     fn wgsl() -> String {
         Self::wgsl_of(Self::VARIANTS)
     }
 
     fn wgsl_of(variants: &[Variant]) -> String {
-        let operands = Operands { left: Lies::Along, right: Lies::Along, sums: false, scaled: false };
-        template::dense(Self::NAME, include_str!("../../shaders/dense_forward.wgsl"), variants, operands)
+        Self::wgsl_from(Self::NAME, variants, Source::Batch)
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -79,25 +69,9 @@ impl Kernel for DenseForward {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (x, params, mut a) = (&*args.real(0), &*args.real(1), args.real_mut(2));
-        let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        let halves = (self.half != 0).then(|| [T::one(); 2]);
-        let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
-        over_members(&mut a, self.members, rows * stride, self.flops(), |member, a| {
-            let arena = &params[member * arena..][..arena];
-            let bias = &arena[4 * self.bias4 as usize..];
-            let x = Matrix::new(&x[member * rows * inputs..], [step.rows, inputs], inputs);
-            let weight = Matrix::new(&arena[4 * self.weight4 as usize..], [outputs, inputs], inputs);
-            T::product_in(halves, x, weight.t(), &mut a[..step.rows * stride], stride, &|_, row| {
-                if self.has_bias != 0 {
-                    row[..outputs].iter_mut().zip(bias).for_each(|(z, &b)| *z += b);
-                }
-                if let Some(activation) = activation {
-                    T::activate(activation, &mut row[..outputs]);
-                }
-                row[outputs..].fill(T::zero());
-            });
-        });
+        let x = &*args.real(0);
+        let part = self.rows as usize * 4 * self.inputs4 as usize;
+        self.cpu_over(step, args, &X { more: 0, rows: &|member| Cow::Borrowed(&x[member * part..]) });
     }
 
     fn trial(half: bool) -> Option<Case> {
@@ -116,6 +90,44 @@ impl Kernel for DenseForward {
             let name = format!("{} {}", case.name, activation::TABLE[row].name);
             Case { name, tolerance: Tolerance { absolute: activation::TABLE[row].floor.max(1e-7), ..case.tolerance }, ..case }
         })
+    }
+}
+
+impl TakesRows for DenseForward {
+    const BY_ROW: [(&'static str, &'static [Variant]); 2] =
+        [("dense_forward_rows", tiles!("dense_forward_rows")), ("dense_forward_bytes", tiles!("dense_forward_bytes"))];
+    const X: usize = 0;
+
+    fn wgsl_from(name: &str, variants: &[Variant], source: Source) -> String {
+        let operands = Operands { left: Lies::Along, right: Lies::Along, sums: false, scaled: false, source };
+        template::dense(name, include_str!("../../shaders/dense_forward.wgsl"), variants, operands)
+    }
+
+    fn width(&self) -> usize {
+        4 * self.inputs4 as usize
+    }
+
+    fn cpu_over<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>, x: &X<'_, T>) {
+        let (params, mut a) = (&*args.real(1), args.real_mut(2));
+        let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        let halves = (self.half != 0).then(|| [T::one(); 2]);
+        let (arena, rows, activation) = (4 * self.arena4 as usize, self.rows as usize, args.activation(self.kind));
+        over_members(&mut a, self.members, rows * stride, self.flops(), |member, a| {
+            let arena = &params[member * arena..][..arena];
+            let bias = &arena[4 * self.bias4 as usize..];
+            let x = (x.rows)(member);
+            let x = Matrix::new(&x, [step.rows, inputs], inputs);
+            let weight = Matrix::new(&arena[4 * self.weight4 as usize..], [outputs, inputs], inputs);
+            T::product_in(halves, x, weight.t(), &mut a[..step.rows * stride], stride, &|_, row| {
+                if self.has_bias != 0 {
+                    row[..outputs].iter_mut().zip(bias).for_each(|(z, &b)| *z += b);
+                }
+                if let Some(activation) = activation {
+                    T::activate(activation, &mut row[..outputs]);
+                }
+                row[outputs..].fill(T::zero());
+            });
+        });
     }
 }
 

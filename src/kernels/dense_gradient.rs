@@ -2,12 +2,14 @@
 //! The rows of the batch may be cut into parts, whose sums go to slices of their own: [`sum_slices`](super::sum_slices) adds them.
 
 use crate::kernel::{Args, Case, Family, Kernel, Real, Step, Tolerance, Variant};
+use crate::kernels::by_row::{Source, TakesRows, X};
 use crate::kernels::cases::{self, Dense, Inputs};
 use crate::kernels::finish::scale_of;
-use crate::kernels::template::{self, Lies, Operands};
+use crate::kernels::template::{self, Lies, Operands, tiles};
 use crate::matmul::Matrix;
 use crate::parallel::over_members;
 use crate::params;
+use std::borrow::Cow;
 
 params! {
     /// Arguments: δ `[members, rows, 4·outputs4]`, x `[members, rows, 4·inputs4]`, the arena of gradients, or that of the slices; where operands
@@ -44,26 +46,14 @@ params! {
 
 impl Kernel for DenseGradient {
     const NAME: &'static str = "dense_gradient";
-    const VARIANTS: &'static [Variant] = &[
-        Variant { entry: "dense_gradient_4x4", tile: [4, 4], family: Family::Direct },
-        Variant { entry: "dense_gradient_8x8", tile: [8, 8], family: Family::Direct },
-        Variant { entry: "dense_gradient_8x16", tile: [16, 8], family: Family::Software },
-        Variant { entry: "dense_gradient_shared_32x32", tile: [4, 4], family: Family::Shared([32, 32]) },
-        Variant { entry: "dense_gradient_shared_64x64", tile: [4, 8], family: Family::Shared([64, 64]) },
-        Variant { entry: "dense_gradient_shared_128x128", tile: [8, 8], family: Family::Shared([128, 128]) },
-        Variant { entry: "dense_gradient_subgroup_8", tile: [4, 32], family: Family::Subgroup(8) },
-        Variant { entry: "dense_gradient_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
-        Variant { entry: "dense_gradient_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
-        Variant { entry: "dense_gradient_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
-    ];
+    const VARIANTS: &'static [Variant] = tiles!("dense_gradient");
 
     fn wgsl() -> String {
         Self::wgsl_of(Self::VARIANTS)
     }
 
     fn wgsl_of(variants: &[Variant]) -> String {
-        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true, scaled: true };
-        template::dense(Self::NAME, include_str!("../../shaders/dense_gradient.wgsl"), variants, operands)
+        Self::wgsl_from(Self::NAME, variants, Source::Batch)
     }
 
     fn grid(&self) -> [u32; 3] {
@@ -83,33 +73,9 @@ impl Kernel for DenseGradient {
     }
 
     fn cpu<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>) {
-        let (delta, x, mut grads) = (&*args.real(0), &*args.real(1), args.real_mut(2));
-        let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
-        let (rows, part_rows) = (self.rows as usize, self.part_rows as usize);
-        let scaling = (self.half != 0).then(|| args.real(3));
-        let scaling = scaling.as_deref();
-        over_members(&mut grads, self.members, 4 * self.arena4 as usize, self.flops(), |member, arena| {
-            for part in 0..self.parts as usize {
-                let before = part * part_rows;
-                let (first, live) = (member * rows + before, step.rows.clamp(before, before + part_rows) - before);
-                let slice = &mut arena[4 * part * self.slice4 as usize..];
-                let delta = &delta[first * stride..][..live * stride];
-                let x = Matrix::new(&x[first * inputs..], [live, inputs], inputs);
-                let gradient = &mut slice[4 * self.weight4 as usize..][..outputs * inputs];
-                let delta_t = Matrix::new(delta, [live, outputs], stride).t();
-                match live {
-                    0 => gradient.fill(T::zero()),
-                    _ => T::product_in(scale_of(scaling, member), delta_t, x, gradient, inputs, &|_, _| {}),
-                }
-                if self.has_bias != 0 {
-                    let bias = &mut slice[4 * self.bias4 as usize..][..stride];
-                    bias.fill(T::zero());
-                    for row in delta.chunks_exact(stride) {
-                        bias.iter_mut().zip(row).for_each(|(b, &d)| *b += d);
-                    }
-                }
-            }
-        });
+        let x = &*args.real(1);
+        let part = self.rows as usize * 4 * self.inputs4 as usize;
+        self.cpu_over(step, args, &X { more: 0, rows: &|member| Cow::Borrowed(&x[member * part..]) });
     }
 
     fn trial(half: bool) -> Option<Case> {
@@ -133,6 +99,52 @@ impl Kernel for DenseGradient {
         ];
         all.extend(parts.into_iter().enumerate().map(|(i, (dense, half, parts))| case_of(230 + i, dense, half, parts)));
         all
+    }
+}
+
+impl TakesRows for DenseGradient {
+    const BY_ROW: [(&'static str, &'static [Variant]); 2] =
+        [("dense_gradient_rows", tiles!("dense_gradient_rows")), ("dense_gradient_bytes", tiles!("dense_gradient_bytes"))];
+    const X: usize = 1;
+
+    fn wgsl_from(name: &str, variants: &[Variant], source: Source) -> String {
+        let operands = Operands { left: Lies::Across, right: Lies::Across, sums: true, scaled: true, source };
+        template::dense(name, include_str!("../../shaders/dense_gradient.wgsl"), variants, operands)
+    }
+
+    fn width(&self) -> usize {
+        4 * self.inputs4 as usize
+    }
+
+    fn cpu_over<T: Real>(&self, step: &Step<'_>, args: &Args<'_, T>, x: &X<'_, T>) {
+        let (delta, mut grads) = (&*args.real(0), args.real_mut(2));
+        let (inputs, outputs, stride) = (4 * self.inputs4 as usize, self.outputs as usize, 4 * self.outputs4 as usize);
+        let (rows, part_rows) = (self.rows as usize, self.part_rows as usize);
+        let scaling = (self.half != 0).then(|| args.real(3 + x.more));
+        let scaling = scaling.as_deref();
+        over_members(&mut grads, self.members, 4 * self.arena4 as usize, self.flops(), |member, arena| {
+            let x = (x.rows)(member);
+            for part in 0..self.parts as usize {
+                let before = part * part_rows;
+                let (first, live) = (member * rows + before, step.rows.clamp(before, before + part_rows) - before);
+                let slice = &mut arena[4 * part * self.slice4 as usize..];
+                let delta = &delta[first * stride..][..live * stride];
+                let x = Matrix::new(&x[(before * inputs).min(x.len())..], [live, inputs], inputs);
+                let gradient = &mut slice[4 * self.weight4 as usize..][..outputs * inputs];
+                let delta_t = Matrix::new(delta, [live, outputs], stride).t();
+                match live {
+                    0 => gradient.fill(T::zero()),
+                    _ => T::product_in(scale_of(scaling, member), delta_t, x, gradient, inputs, &|_, _| {}),
+                }
+                if self.has_bias != 0 {
+                    let bias = &mut slice[4 * self.bias4 as usize..][..stride];
+                    bias.fill(T::zero());
+                    for row in delta.chunks_exact(stride) {
+                        bias.iter_mut().zip(row).for_each(|(b, &d)| *b += d);
+                    }
+                }
+            }
+        });
     }
 }
 

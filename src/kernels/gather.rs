@@ -121,10 +121,16 @@ impl<T: Real> WithSimd for Unpack<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for (four, word) in self.row.iter_mut().zip(self.words) {
-            *four = word.to_le_bytes().map(|byte| T::of(f32::from(byte)) * self.scale);
+        for (four, &word) in self.row.iter_mut().zip(self.words) {
+            *four = unpack(word, self.scale);
         }
     }
+}
+
+/// The four numbers of a word.
+#[inline(always)]
+pub(super) fn unpack<T: Real>(word: u32, scale: T) -> [T; 4] {
+    word.to_le_bytes().map(|byte| T::of(f32::from(byte)) * scale)
 }
 
 /// Where a row lies among the `count` from `first` on, if it does.

@@ -1,11 +1,13 @@
 //! The kernels, and the one table of them.
 
 use crate::kernel::KernelInfo;
+use by_row::ByRow;
 
 pub mod accumulate;
 pub mod activation;
 pub mod add;
 pub mod batch_norm;
+pub mod by_row;
 pub(crate) mod cases;
 pub mod dense_delta;
 pub mod dense_forward;
@@ -35,8 +37,12 @@ static TABLE: &[KernelInfo] = &[
     KernelInfo::of::<embed::Embed>(),
     KernelInfo::of::<embed::EmbedGradient>(),
     KernelInfo::of::<dense_forward::DenseForward>(),
+    KernelInfo::of::<ByRow<dense_forward::DenseForward, false>>(),
+    KernelInfo::of::<ByRow<dense_forward::DenseForward, true>>(),
     KernelInfo::of::<dense_delta::DenseDelta>(),
     KernelInfo::of::<dense_gradient::DenseGradient>(),
+    KernelInfo::of::<ByRow<dense_gradient::DenseGradient, false>>(),
+    KernelInfo::of::<ByRow<dense_gradient::DenseGradient, true>>(),
     KernelInfo::of::<sum_slices::SumSlices>(),
     KernelInfo::of::<activation::Activate>(),
     KernelInfo::of::<activation::ActivateSlope>(),

@@ -1,5 +1,6 @@
 //! Unrolls the register tiles of a WGSL template: WGSL has no arrays in registers, so every accumulator is a variable of its own.
 
+use super::by_row::Source;
 use crate::kernel::{Family, Variant};
 
 /// Which way an operand of a matrix product lies in memory, as `shaders/dense_shared.wgsl` calls it.
@@ -10,6 +11,25 @@ pub(crate) enum Lies {
     /// A row of it is one k: neighbours in memory are neighbours across the tile.
     Across,
 }
+
+/// The tiles that a dense layer's products come in.
+macro_rules! tiles {
+    ($name:literal) => {
+        &[
+            Variant { entry: concat!($name, "_4x4"), tile: [4, 4], family: Family::Direct },
+            Variant { entry: concat!($name, "_8x8"), tile: [8, 8], family: Family::Direct },
+            Variant { entry: concat!($name, "_8x16"), tile: [16, 8], family: Family::Software },
+            Variant { entry: concat!($name, "_shared_32x32"), tile: [4, 4], family: Family::Shared([32, 32]) },
+            Variant { entry: concat!($name, "_shared_64x64"), tile: [4, 8], family: Family::Shared([64, 64]) },
+            Variant { entry: concat!($name, "_shared_128x128"), tile: [8, 8], family: Family::Shared([128, 128]) },
+            Variant { entry: concat!($name, "_subgroup_8"), tile: [4, 32], family: Family::Subgroup(8) },
+            Variant { entry: concat!($name, "_half_32x32"), tile: [4, 4], family: Family::SharedHalf([32, 32]) },
+            Variant { entry: concat!($name, "_half_64x64"), tile: [4, 8], family: Family::SharedHalf([64, 64]) },
+            Variant { entry: concat!($name, "_half_128x128"), tile: [8, 8], family: Family::SharedHalf([128, 128]) },
+        ]
+    };
+}
+pub(crate) use tiles;
 
 /// What the tiles of many invocations ask of a product.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +42,21 @@ pub(crate) struct Operands {
     pub(crate) sums: bool,
     /// Whether the left operand is an error, which is scaled before it is rounded to f16.
     pub(crate) scaled: bool,
+    /// Where x comes from.
+    pub(crate) source: Source,
 }
 
 /// The WGSL of a matrix product: the kernel's own file with the direct tiles unrolled, behind it those of many invocations.
 pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Operands) -> String {
     let direct = variants.iter().filter(|v| matches!(v.family, Family::Direct | Family::Software));
-    let mut out = expand(text, direct, operands);
+    let marks = [
+        ("?batch ", operands.source == Source::Batch),
+        ("?data ", operands.source != Source::Batch),
+        ("?numbers ", operands.source != Source::Bytes),
+        ("?bytes ", operands.source == Source::Bytes),
+    ];
+    let text = marks.iter().fold(text.replace("NAME", name), |text, (mark, wanted)| only(&text, mark, *wanted));
+    let mut out = expand(&text, direct, operands);
     let lies = |lies| match lies {
         Lies::Along => "along",
         Lies::Across => "across",
@@ -151,7 +180,7 @@ fn repeat(line: &str, [rows, cols]: [u32; 2], lanes: u32) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const PLAIN: Operands = Operands { left: Lies::Along, right: Lies::Along, sums: false, scaled: false };
+    const PLAIN: Operands = Operands { left: Lies::Along, right: Lies::Along, sums: false, scaled: false, source: Source::Batch };
 
     fn variant(tile: [u32; 2], family: Family) -> Variant {
         Variant { entry: "f", tile, family }

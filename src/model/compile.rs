@@ -47,6 +47,8 @@ pub struct Spec<'a> {
     pub binding: u64,
     /// How many workgroups keep the device busy: the batch of a small layer is cut into parts for its weight gradient where it has fewer.
     pub workgroups: usize,
+    /// Whether the products of a dense first layer look their rows up in the data, where these are in one buffer, and no batch is gathered.
+    pub fused_gather: bool,
     /// Entries of the order, for one member.
     pub order: usize,
     /// Steps of an epoch of training, where some of them have fewer rows than a full batch has.
@@ -82,6 +84,7 @@ impl<'a> Spec<'a> {
             residence: Residence::Resident,
             binding: u64::MAX,
             workgroups: 1,
+            fused_gather: false,
             order: batch,
             steps: 0,
             classes: None,
@@ -224,7 +227,7 @@ impl Model {
         let best = arena::add(&mut b, "best", &segments, members);
         let log = b.buffer("log", Kind::F32, slots * members * 4);
         let fault = b.buffer("fault", Kind::U32, members);
-        let input = b.buffer("batch", Kind::F32, members * batch * width);
+        let input = features.input(&mut b, spec, width, order);
         let row_loss = b.buffer("loss", Kind::F32, members * batch);
         let stats = b.buffer("stats", Kind::F32, members * batch * 4);
         let slope = b.buffer("slope of the loss", Kind::F32, members * batch * padded(outputs));
@@ -239,11 +242,11 @@ impl Model {
         let output = graph.output(Mode::Eval);
 
         let predict = b.program("predict");
-        features.gather(&mut b, spec, width, order, input);
+        features.gather(&mut b, spec, width, &input);
         graph.forward(&mut b, Mode::Eval, &params);
 
         let eval = b.program("eval");
-        features.gather(&mut b, spec, width, order, input);
+        features.gather(&mut b, spec, width, &input);
         graph.forward(&mut b, Mode::Eval, &params);
         spec.loss.emit(&mut b, shape, &loss_of(output));
         let LossShape { order_stride, .. } = shape;
@@ -285,7 +288,7 @@ impl Model {
             let scalars = b.buffer("scalars", Kind::F32, members * SCALARS);
 
             train = Some(b.program("train"));
-            features.gather(&mut b, spec, width, order, input);
+            features.gather(&mut b, spec, width, &input);
             graph.forward(&mut b, Mode::Train, &params);
             spec.loss.emit(&mut b, shape, &loss_of(graph.output(Mode::Train)));
             let room = Room { workgroups: spec.workgroups, binding: spec.binding };

@@ -1,5 +1,6 @@
 //! The dense layer, forward and backward side by side: which dispatches it adds to a plan.
 
+use super::features::Data;
 use super::graph::Shape;
 use super::slices::Slices;
 use crate::kernels::dense_delta::DenseDelta;
@@ -46,8 +47,8 @@ impl Dense {
         (self.bias.as_ref().map_or(0, |b| b.offset as u32 / 4), u32::from(self.bias.is_some()))
     }
 
-    /// `a = σ(x·Wᵀ + b)`.
-    pub(super) fn forward(&self, b: &mut Builder, of: Shape, half: bool, [x, params, a]: [Buf; 3], label: &str) {
+    /// `a = σ(x·Wᵀ + b)`; x is a batch, or rows of the data.
+    pub(super) fn forward(&self, b: &mut Builder, of: Shape, half: bool, data: Option<&Data>, args: [Buf; 3], label: &str) {
         let (bias4, has_bias) = self.bias4();
         let kernel = DenseForward {
             rows: of.rows,
@@ -62,15 +63,19 @@ impl Dense {
             kind: self.kind,
             half: half.into(),
         };
-        b.dispatch(&kernel, &[x, params, a], label);
+        match data {
+            None => b.dispatch(&kernel, &args, label),
+            Some(data) => data.dispatch(b, kernel, args, None, label),
+        }
     }
 
-    /// `∂C/∂W = δᵀ·x`, `∂C/∂b = Σ δ`, into the gradients, or part by part into slices.
+    /// `∂C/∂W = δᵀ·x`, `∂C/∂b = Σ δ`, into the gradients, or part by part into slices; x is a batch, or rows of the data.
     pub(super) fn gradient(
         &self,
         b: &mut Builder,
         of: Shape,
         halves: Halves,
+        data: Option<&Data>,
         [delta, x, grads]: [Buf; 3],
         slices: Option<&Slices>,
         label: &str,
@@ -91,7 +96,11 @@ impl Dense {
             slice4: 0,
             half: halves.is_some().into(),
         };
-        let Some(slices) = slices else { return b.dispatch(&kernel, &with(&[delta, x, grads], halves), label) };
+        let mut add = |kernel: DenseGradient, to: Buf, label: &str| match data {
+            None => b.dispatch(&kernel, &with(&[delta, x, to], halves), label),
+            Some(data) => data.dispatch(b, kernel, [delta, x, to], halves, label),
+        };
+        let Some(slices) = slices else { return add(kernel, grads, label) };
         let in_parts = DenseGradient {
             arena4: slices.stride4,
             weight4: slices.place4(self.weight.offset),
@@ -101,7 +110,7 @@ impl Dense {
             slice4: slices.slice4,
             ..kernel
         };
-        b.dispatch(&in_parts, &with(&[delta, x, slices.buf], halves), format!("{label}, {} parts", slices.parts.count));
+        add(in_parts, slices.buf, &format!("{label}, {} parts", slices.parts.count));
     }
 
     /// The error behind the layer, times the slope of activation `kind`, which is a function of what is in `source`.

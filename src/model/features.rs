@@ -1,6 +1,7 @@
 //! How the features of the data lie on the device: all of them, in as many buffers as bindings demand, or a chunk of the epoch at a time.
 
-use super::Spec;
+use super::{Layer, Spec};
+use crate::kernels::by_row::{ByRow, TakesRows};
 use crate::kernels::gather::{Gather, GatherBytes};
 use crate::plan::{Buf, Builder, Kind, ProgramId};
 
@@ -27,6 +28,47 @@ pub(super) struct FeatureBuffers {
     /// Where a row of the order is in a buffer of the ring `[members, order]`.
     pub(super) places: Option<Buf>,
     rows: usize,
+}
+
+/// What the first layer reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Input {
+    /// A batch `[members, rows, padded width]` that is gathered before, out of the rows that an order names.
+    Batch { batch: Buf, order: Buf },
+    /// The data themselves, in which the layer's products look up the rows of the batch.
+    Data(Data),
+}
+
+/// Data in which rows are looked up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Data {
+    features: Buf,
+    order: Buf,
+    order_stride: u32,
+    byte_scale: Option<f32>,
+}
+
+impl Input {
+    /// The buffer that is read as x.
+    pub(super) fn buf(&self) -> Buf {
+        match *self {
+            Input::Batch { batch, .. } => batch,
+            Input::Data(Data { features, .. }) => features,
+        }
+    }
+}
+
+impl Data {
+    /// Adds a product over a batch as one that looks its rows up. The arguments are the product's, the features in the place of x, and what comes
+    /// behind the order.
+    pub(super) fn dispatch<K: TakesRows>(&self, b: &mut Builder, product: K, args: [Buf; 3], behind: Option<Buf>, label: &str) {
+        let &Data { order, order_stride, byte_scale, .. } = self;
+        let args: Vec<Buf> = args.into_iter().chain([order]).chain(behind).collect();
+        match byte_scale {
+            Some(scale) => b.dispatch(&ByRow::<K, true> { product, order_stride, scale }, &args, label),
+            None => b.dispatch(&ByRow::<K, false> { product, order_stride, scale: 1.0 }, &args, label),
+        }
+    }
 }
 
 /// Buffers of the ring.
@@ -57,16 +99,24 @@ impl FeatureBuffers {
         }
     }
 
-    /// Adds to a program what makes a batch: a dispatch a shard, or one over the first buffer of the ring.
-    pub(super) fn gather(&self, b: &mut Builder, spec: &Spec<'_>, width: usize, order: Buf, batch: Buf) {
+    /// What the first layer is to read.
+    pub(super) fn input(&self, b: &mut Builder, spec: &Spec<'_>, width: usize, order: Buf) -> Input {
+        let order = self.places.unwrap_or(order);
+        let whole = self.places.is_some() || self.parts.len() == 1;
+        if spec.fused_gather && whole && matches!(spec.model.layers().first(), Some(Layer::Dense { .. })) {
+            return Input::Data(Data { features: self.parts[0], order, order_stride: spec.order as u32, byte_scale: spec.byte_scale });
+        }
+        Input::Batch { batch: b.buffer("batch", Kind::F32, spec.members * spec.batch * width), order }
+    }
+
+    /// Adds to a program what makes a batch, where there is to be one: a dispatch a shard, or one over the first buffer of the ring.
+    pub(super) fn gather(&self, b: &mut Builder, spec: &Spec<'_>, width: usize, input: &Input) {
+        let &Input::Batch { batch, order } = input else { return };
         let (width4, rows, order_stride, members) = (width as u32 / 4, spec.batch as u32, spec.order as u32, spec.members as u32);
-        let (parts, from) = match self.places {
-            None => (&self.parts[..], order),
-            Some(places) => (&self.parts[..1], places),
-        };
+        let parts = if self.places.is_some() { &self.parts[..1] } else { &self.parts[..] };
         let count = self.rows as u32;
         for (n, &features) in parts.iter().enumerate() {
-            let (args, first) = ([features, from, batch], n as u32 * count);
+            let (args, first) = ([features, order, batch], n as u32 * count);
             match spec.byte_scale {
                 Some(scale) => b.dispatch(&GatherBytes { width4, rows, order_stride, members, first, count, scale }, &args, "batch"),
                 None => b.dispatch(&Gather { width4, rows, order_stride, members, first, count, scale: 1.0 }, &args, "batch"),

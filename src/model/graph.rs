@@ -6,6 +6,7 @@
 use super::arena::{Segment, home};
 use super::dense::{Dense, Halves};
 use super::embed::Embed;
+use super::features::{Data, Input};
 use super::norm::{BatchNorm, LayerNorm};
 use super::slices::{self, Room};
 use super::{Layer, Model};
@@ -103,6 +104,7 @@ pub struct LayerBuffers {
 pub(super) struct Graph {
     batch: Batch,
     segments: Vec<Segment>,
+    input: Input,
     nodes: Vec<Node>,
     values: Vec<Value>,
     tensors: Vec<Tensor>,
@@ -126,17 +128,18 @@ struct Incoming {
 }
 
 impl Graph {
-    /// The graph of a model whose input is in `input`.
-    pub(super) fn new(b: &mut Builder, model: &Model, batch: Batch, segments: &[Segment], input: Buf, halves: Halves) -> Self {
-        let value = Value { width: model.inputs(), buf: input, maker: None, readers: 0, learned: false };
+    /// The graph of a model over its input.
+    pub(super) fn new(b: &mut Builder, model: &Model, batch: Batch, segments: &[Segment], input: Input, halves: Halves) -> Self {
+        let value = Value { width: model.inputs(), buf: input.buf(), maker: None, readers: 0, learned: false };
         let mut graph = Graph {
             batch,
             segments: segments.to_vec(),
+            input,
             nodes: Vec::new(),
             values: vec![value],
             tensors: model.tensors().0,
             seeds: None,
-            per_row: vec![input],
+            per_row: if let Input::Batch { batch, .. } = input { vec![batch] } else { Vec::new() },
             layers: Vec::new(),
             flow: Vec::new(),
             output: 0,
@@ -312,6 +315,14 @@ impl Graph {
         }
     }
 
+    /// The data that a value is to be looked up in, if it is not in a buffer of its own.
+    fn data(&self, value: usize) -> Option<&Data> {
+        match &self.input {
+            Input::Data(data) if value == 0 => Some(data),
+            _ => None,
+        }
+    }
+
     /// The buffer of the model's outputs.
     pub(super) fn output(&self, mode: Mode) -> Buf {
         self.place(mode, self.output)
@@ -326,7 +337,8 @@ impl Graph {
             match op {
                 Op::Dense(dense) => {
                     let half = mode == Mode::Train && self.halves.is_some();
-                    dense.forward(b, self.shape(dense.segment), half, [x, params[dense.segment], y], label);
+                    let args = [x, params[dense.segment], y];
+                    dense.forward(b, self.shape(dense.segment), half, self.data(inputs[0]), args, label);
                 }
                 Op::Embed(embed) => embed.forward(b, self.shape(embed.segment), [x, params[embed.segment], y], label),
                 Op::Activation { kind, .. } => b.dispatch(&Activate { rows, width, width4, members, kind: *kind }, &[x, y], label),
@@ -392,7 +404,7 @@ impl Graph {
                     let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
                     let Op::Dense(dense) = &self.nodes[n].op else { continue };
                     let (shape, segment) = (self.shape(dense.segment), dense.segment);
-                    dense.gradient(b, shape, self.halves, [g, input, grads[segment]], slices[n].as_ref(), &label);
+                    dense.gradient(b, shape, self.halves, self.data(x), [g, input, grads[segment]], slices[n].as_ref(), &label);
                     if let Some(to) = to {
                         dense.delta(b, shape, self.halves, kind, [g, params[segment], source, to], &label);
                         self.contribute(b, &mut incoming, x, Incoming { buf: to, done: before.is_some() });

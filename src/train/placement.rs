@@ -104,6 +104,7 @@ fn compile_for(device: &OpenDevice, setup: &Setup<'_>, table: &Table, longest: u
         residence,
         binding: device.limits().binding,
         workgroups: device.limits().workgroups,
+        fused_gather: device.limits().fused_gather,
         order: longest,
         steps: setup.steps,
         classes,

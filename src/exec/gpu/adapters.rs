@@ -147,6 +147,7 @@ impl Context {
         Limits {
             binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             workgroups: super::choose::workgroups(self.info.kind),
+            fused_gather: super::choose::fuses_gather(self.info.kind),
             ..Limits::CPU
         }
     }

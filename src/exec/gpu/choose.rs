@@ -19,6 +19,11 @@ pub(super) fn workgroups(kind: DeviceType) -> usize {
     }
 }
 
+/// Whether the gather of a batch is part of the first layer's products.
+pub(super) fn fuses_gather(kind: DeviceType) -> bool {
+    kind != DeviceType::Cpu
+}
+
 /// What the choice depends on besides the shape.
 #[derive(Debug, Clone)]
 pub(super) struct Adapter {
