@@ -1,19 +1,17 @@
 //! GFLOP/s and GB/s of the kernels that take the time, each variant, with the share of what the device reaches at its best:
 //! `cargo bench --bench kernels -- [--device llvmpipe] [--batch 128] [--only dense_forward] [--json]`
 //!
-//! Bytes are those of the elements read and written, once each. The ceilings are measured first: the best large matrix product, and c = a + b.
+//! Bytes are those of the elements read and written, once each. The ceilings are measured first: the best of a large layer's
+//! three products in any variant, and c = a + b.
 #![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
 use clap::Parser;
 use gradus::bench::{Ceilings, Single};
 use gradus::exec::DeviceType;
-use gradus::kernel::{Kernel, Params as _};
-use gradus::kernels::dense_delta::DenseDelta;
-use gradus::kernels::dense_forward::DenseForward;
-use gradus::kernels::dense_gradient::DenseGradient;
+use gradus::kernels::alone::Alone;
+use gradus::kernels::finish::SCALARS;
 use gradus::kernels::norm::NormPartials;
 use gradus::kernels::update::{Adam, Sgd};
-use gradus::kernels::{finish::SCALARS, named};
 use gradus::{Device, Error, Result};
 use serde_json::json;
 
@@ -54,7 +52,7 @@ fn main() {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let device = Device::parse(&arguments.device).open()?;
-    let jobs: Vec<Job> = jobs(arguments.batch)?.into_iter().filter(|job| job.label.contains(&arguments.only)).collect();
+    let jobs: Vec<Job> = jobs(arguments.batch).into_iter().filter(|job| job.label.contains(&arguments.only)).collect();
     if jobs.is_empty() {
         return Err(Error::input(format!("no job has `{}` in its name: leave --only out to see them all", arguments.only)));
     }
@@ -96,55 +94,30 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn jobs(rows: u32) -> Result<Vec<Job>> {
+fn jobs(rows: u32) -> Vec<Job> {
     let mut jobs = Vec::new();
     let batch = rows as usize;
-    let mut add = |label: String, name: &str, words: Vec<u32>, buffers: Vec<usize>, moved: usize| -> Result<()> {
-        let kernel = named(name).ok_or_else(|| Error::input(format!("there is no kernel `{name}`")))?;
-        jobs.push(Job { label, single: Single { kernel, words, buffers, rows: batch, variant: None }, moved });
-        Ok(())
-    };
+    let mut add = |label: String, single: Single, moved: usize| jobs.push(Job { label, single, moved });
     // the layers of the MNIST job, and the largest of the wide one
     for (inputs, outputs) in [(784u32, 256u32), (256, 128), (128, 10), (1024, 4096)] {
-        let (inputs4, outputs4) = (inputs.div_ceil(4), outputs.div_ceil(4));
-        let (i, o) = (4 * inputs4 as usize, 4 * outputs4 as usize);
-        let (weight, arena) = (o * i, o * i + o.next_multiple_of(64));
-        let (arena4, bias4, members) = (arena as u32 / 4, weight as u32 / 4, 1);
-        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, bias4, has_bias: 1, kind: 1, half: 0 };
+        let layer = Alone { rows, inputs, outputs, members: 1, kind: 1, half: false };
+        let (x, a, weight, arena) = (layer.x(), layer.a(), layer.weight(), layer.arena());
         let shape = format!("{inputs}x{outputs}");
-        let (x, a, weights) = (batch * i, batch * o, weight + o);
-        add(format!("dense_forward {shape}"), DenseForward::NAME, forward.words(), vec![x, arena, a], x + weights + a)?;
-        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4: 0, kind: 1, half: 0 };
-        add(format!("dense_delta {shape}"), DenseDelta::NAME, delta.words(), vec![a, arena, x, x], a + weight + 2 * x)?;
-        let whole = DenseGradient {
-            rows,
-            inputs4,
-            outputs,
-            outputs4,
-            members,
-            arena4,
-            weight4: 0,
-            bias4,
-            has_bias: 1,
-            parts: 1,
-            part_rows: rows,
-            slice4: 0,
-            half: 0,
-        };
-        add(format!("dense_gradient {shape}"), DenseGradient::NAME, whole.words(), vec![a, x, arena], a + x + weights)?;
+        add(format!("dense_forward {shape}"), Single::of(&layer.forward(), vec![x, arena, a], batch), x + arena + a);
+        add(format!("dense_delta {shape}"), Single::of(&layer.delta(), vec![a, arena, x, x], batch), a + weight + 2 * x);
+        add(format!("dense_gradient {shape}"), Single::of(&layer.gradient(), vec![a, x, arena], batch), a + x + arena);
     }
     let arena: usize = 235_264;
     let (arena4, members) = (arena as u32 / 4, 1);
     let partials = arena.div_ceil(4096);
     let norm = NormPartials { arena4, chunks: partials as u32, first: 0, partials: partials as u32, members, limit: 0.0 };
-    add("norm_partials".into(), NormPartials::NAME, norm.words(), vec![arena, partials], arena + partials)?;
+    add("norm_partials".into(), Single::of(&norm, vec![arena, partials], batch), arena + partials);
     // gradients are read, weights and states read and written
     let sgd = Sgd { arena4, members, h0: 0.0, h1: 0.0, h2: 0.0, l2: 0.0, decoupled: 0.0 };
-    add("sgd".into(), Sgd::NAME, sgd.words(), vec![SCALARS, arena, arena, 4], 3 * arena)?;
+    add("sgd".into(), Single::of(&sgd, vec![SCALARS, arena, arena, 4], batch), 3 * arena);
     let adam = Adam { arena4, members, h0: 0.9, h1: 0.999, h2: 1e-8, l2: 0.0, decoupled: 0.0 };
-    add("adam".into(), Adam::NAME, adam.words(), vec![SCALARS, arena, arena, 4, arena, arena], 7 * arena)?;
+    add("adam".into(), Single::of(&adam, vec![SCALARS, arena, arena, 4, arena, arena], batch), 7 * arena);
     let numbers = 1 << 20;
-    let sum = Single::sum(numbers);
-    jobs.push(Job { label: "add".into(), moved: 3 * numbers, single: sum });
-    Ok(jobs)
+    add("add".into(), Single::sum(numbers), 3 * numbers);
+    jobs
 }

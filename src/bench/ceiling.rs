@@ -3,9 +3,9 @@
 use super::summary::Summary;
 use crate::error::{Error, Result};
 use crate::exec::OpenDevice;
-use crate::kernel::{Kernel, KernelInfo, Params as _, Part, Row, Step, Variant};
+use crate::kernel::{Kernel, KernelInfo, Part, Row, Step, Variant};
 use crate::kernels::add::Add;
-use crate::kernels::dense_forward::DenseForward;
+use crate::kernels::alone::Alone;
 use crate::kernels::{formulas, named};
 use crate::plan::{Buf, Builder, Kind, Plan};
 use std::time::Instant;
@@ -71,26 +71,24 @@ impl Single {
     /// `c = a + b` over so many numbers.
     pub fn sum(numbers: usize) -> Self {
         let add = Add { rows: 1, width4: numbers.div_ceil(4) as u32, members: 1 };
-        Single { kernel: row(Add::NAME), words: add.words(), buffers: vec![4 * numbers.div_ceil(4); 3], rows: 1, variant: None }
+        Single::of(&add, vec![4 * numbers.div_ceil(4); 3], 1)
     }
 
-    /// A dense layer of n units on n inputs, with n rows; n is a multiple of 64.
-    pub fn square(n: usize) -> Self {
-        let (rows, quarter, arena) = (n as u32, n as u32 / 4, n * n + n);
-        let layer = DenseForward {
-            rows,
-            inputs4: quarter,
-            outputs: rows,
-            outputs4: quarter,
-            members: 1,
-            arena4: arena as u32 / 4,
-            weight4: 0,
-            bias4: (n * n) as u32 / 4,
-            has_bias: 1,
-            kind: 0,
-            half: 0,
-        };
-        Single { kernel: row(DenseForward::NAME), words: layer.words(), buffers: vec![n * n, arena, n * n], rows: n, variant: None }
+    /// The three products of a dense layer of n units on n inputs, with n rows: forward, for δ, for the weight gradient.
+    pub fn squares(n: usize) -> [Self; 3] {
+        let size = n as u32;
+        let layer = Alone { rows: size, inputs: size, outputs: size, members: 1, kind: 0, half: false };
+        let (x, arena, a) = (layer.x(), layer.arena(), layer.a());
+        [
+            Single::of(&layer.forward(), vec![x, arena, a], n),
+            Single::of(&layer.delta(), vec![a, arena, x, x], n),
+            Single::of(&layer.gradient(), vec![a, x, arena], n),
+        ]
+    }
+
+    /// A kernel on buffers of so many elements, in the device's own choice of variant.
+    pub fn of<K: Kernel>(params: &K, buffers: Vec<usize>, rows: usize) -> Self {
+        Single { kernel: row(K::NAME), words: params.words(), buffers, rows, variant: None }
     }
 }
 
@@ -101,7 +99,7 @@ fn row(name: &str) -> &'static KernelInfo {
 /// What a device reaches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ceilings {
-    /// Floating-point operations a second, in a large dense layer.
+    /// Floating-point operations a second, in the products of a large dense layer.
     pub flops: f64,
     /// Bytes a second, read and written, in `c = a + b`.
     pub bytes: f64,
@@ -138,29 +136,30 @@ const LONG_SECONDS: f64 = 1e-3;
 const SUM_NUMBERS: usize = 1 << 22;
 
 impl Ceilings {
-    /// Measures a device with the variants that it would choose itself: some ten milliseconds and the compilation of two kernels on a GPU, up
-    /// to a few hundred milliseconds on a software driver.
+    /// Measures a device with the product forward and the variants that it would choose itself: some ten milliseconds and the compilation of two
+    /// kernels on a GPU, up to a few hundred milliseconds on a software driver.
     pub fn measure(device: &OpenDevice) -> Result<Self> {
-        Self::with(device, &[None], LONG_SECONDS, SUM_NUMBERS)
+        Self::with(device, &[(0, None)], LONG_SECONDS, SUM_NUMBERS)
     }
 
-    /// Measures a device with larger buffers, longer, and the best of all variants that it can run.
+    /// Measures a device with larger buffers, longer, and the best of all three products and of all variants that it can run.
     pub fn measure_best(device: &OpenDevice) -> Result<Self> {
-        let layer = Single::square(64);
-        let variants: Vec<Option<&'static Variant>> = device.variants(layer.kernel, &layer.words).into_iter().map(Some).collect();
-        Self::with(device, &variants, 20.0 * LONG_SECONDS, 4 * SUM_NUMBERS)
+        let runs =
+            |(which, single): (usize, Single)| device.variants(single.kernel, &single.words).into_iter().map(move |v| (which, Some(v)));
+        let candidates: Vec<_> = Single::squares(64).into_iter().enumerate().flat_map(runs).collect();
+        Self::with(device, &candidates, 20.0 * LONG_SECONDS, 4 * SUM_NUMBERS)
     }
 
-    /// The fastest run of each: something else that runs makes a ceiling lower, never higher.
-    fn with(device: &OpenDevice, variants: &[Option<&'static Variant>], long: f64, numbers: usize) -> Result<Self> {
+    /// The fastest run of each: something else that runs makes a ceiling lower, never higher. A candidate is which of the products, and its variant.
+    fn with(device: &OpenDevice, candidates: &[(usize, Option<&'static Variant>)], long: f64, numbers: usize) -> Result<Self> {
         let mut flops: f64 = 0.0;
-        for &variant in variants {
+        for &(which, variant) in candidates {
             let mut n = 256;
             loop {
-                let layer = Single { variant, ..Single::square(n) };
+                let layer = Single { variant, ..Single::squares(n)[which].clone() };
                 let seconds = match layer.seconds(device) {
                     // a variant that needs what this device does not offer is no candidate, where there are others
-                    Err(_) if variants.len() > 1 => break,
+                    Err(_) if candidates.len() > 1 => break,
                     seconds => seconds?.min,
                 };
                 flops = flops.max(layer.flops() as f64 / seconds);
@@ -171,7 +170,7 @@ impl Ceilings {
             }
         }
         if flops == 0.0 {
-            return Err(Error::Device(format!("{} runs no variant of {}", device.info().name, DenseForward::NAME)));
+            return Err(Error::Device(format!("{} runs no variant of a dense layer's products", device.info().name)));
         }
         let sum = Single::sum(numbers);
         let bytes = 4.0 * sum.buffers.iter().sum::<usize>() as f64 / sum.seconds(device)?.min;
@@ -232,16 +231,16 @@ mod tests {
     #[test]
     fn a_layer_of_n_by_n_by_n_has_two_operations_a_product() {
         // 2 · 64³
-        assert_eq!(Single::square(64).flops(), 524_288);
+        assert_eq!(Single::squares(64).map(|product| product.flops()), [524_288; 3]);
         // x, W with b, a
-        assert_eq!(Single::square(64).buffers, [4096, 4096 + 64, 4096]);
+        assert_eq!(Single::squares(64)[0].buffers, [4096, 4096 + 64, 4096]);
         assert_eq!(Single::sum(10).buffers, [12, 12, 12]);
     }
 
     #[test]
     fn what_a_device_reaches_is_positive() {
         let device = Device::Cpu.open().unwrap();
-        for single in [Single::square(64), Single::sum(4)] {
+        for single in Single::squares(64).into_iter().chain([Single::sum(4)]) {
             let times = single.seconds(&device).unwrap();
             assert!(times.min > 0.0 && times.min <= times.median && times.max.is_finite(), "{times:?}");
         }

@@ -138,26 +138,22 @@ impl Kernel for FlowColumns {
         let (low, high, stride) = (T::of(self.low), T::of(self.high), 4 * self.width4 as usize);
         for m in 0..self.members as usize {
             for c in 0..self.width4 as usize {
-                let mut sums = [T::zero(); NUMBERS];
+                // in f64: a long sum of rows that are all alike would round in the same direction each time
+                let mut sums = [0.0; NUMBERS];
                 for column in 4 * c..4 * c + 4 {
                     let mut outside = 0;
-                    // in parts: one long sum of a large batch would round too often
-                    for start in (0..step.rows).step_by(256) {
-                        let mut part = [T::zero(); 3];
-                        for r in start..step.rows.min(start + 256) {
-                            let at = (m * self.rows as usize + r) * stride + column;
-                            let (x, d) = (a[at], delta[at]);
-                            [x, x * x, d * d].into_iter().zip(&mut part).for_each(|(x, sum)| *sum += x);
-                            outside += usize::from(x <= low || x >= high);
-                        }
-                        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                    for r in 0..step.rows {
+                        let at = (m * self.rows as usize + r) * stride + column;
+                        let (x, d) = (a[at].wide(), delta[at].wide());
+                        [x, x * x, d * d].into_iter().zip(&mut sums).for_each(|(x, sum)| *sum += x);
+                        outside += usize::from(a[at] <= low || a[at] >= high);
                     }
                     if column < self.width as usize {
-                        sums[3] += T::of(outside as f32);
-                        sums[4] += if outside == step.rows { T::one() } else { T::zero() };
+                        sums[3] += outside as f64;
+                        sums[4] += f64::from(u8::from(outside == step.rows));
                     }
                 }
-                columns[NUMBERS * (m * self.width4 as usize + c)..][..NUMBERS].copy_from_slice(&sums);
+                columns[NUMBERS * (m * self.width4 as usize + c)..][..NUMBERS].copy_from_slice(&sums.map(T::of_wide));
             }
         }
     }
@@ -201,19 +197,14 @@ impl Kernel for FlowChunks {
         let (start, length) = (4 * self.weight4 as usize, 4 * self.length4 as usize);
         for m in 0..self.members as usize {
             for chunk in 0..self.chunks as usize {
-                let mut sums = [T::zero(); 4];
-                let end = length.min((chunk + 1) * CHUNK);
-                // in parts: a sum of thousands of weights that are all alike would round in the same direction each time
-                for first in (chunk * CHUNK..end).step_by(256) {
-                    let mut part = [T::zero(); 3];
-                    for i in first..end.min(first + 256) {
-                        let at = 4 * m * self.arena4 as usize + start + i;
-                        let (g, w, moved) = (grads[at], params[at], params[at] - before[at]);
-                        [g, w, moved].into_iter().zip(&mut part).for_each(|(x, sum)| *sum += x * x);
-                    }
-                    sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                // in f64, likewise
+                let mut sums = [0.0; 4];
+                for i in chunk * CHUNK..length.min((chunk + 1) * CHUNK) {
+                    let at = 4 * m * self.arena4 as usize + start + i;
+                    let squared = [grads[at], params[at], params[at] - before[at]].map(|x| x.wide() * x.wide());
+                    squared.into_iter().zip(&mut sums).for_each(|(x, sum)| *sum += x);
                 }
-                out[4 * (m * self.chunks as usize + chunk)..][..4].copy_from_slice(&sums);
+                out[4 * (m * self.chunks as usize + chunk)..][..4].copy_from_slice(&sums.map(T::of_wide));
             }
         }
     }

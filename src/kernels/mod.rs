@@ -6,6 +6,7 @@ use by_row::ByRow;
 pub mod accumulate;
 pub mod activation;
 pub mod add;
+pub mod alone;
 pub mod batch_norm;
 pub mod by_row;
 pub(crate) mod cases;

@@ -20,13 +20,13 @@ pub(crate) fn model() -> impl Strategy<Value = Random> {
     let net = (palette(), vec(piece(2), 0..6), vec(tail(), 0..2), init(), loss());
     let rule = (optimizer(), option::of(rate_and_schedule()), clip(), class_weights(), precision());
     let batches = (1..96usize, 1..4usize, any::<bool>(), select(vec![Remainder::Keep, Remainder::Drop]), members());
-    let course = (on_nonfinite(), looks(), 1..4usize, option::weighted(0.3, watched()), place(), 0.0..1.0f64);
+    let course = (on_nonfinite(), looks(), 1..4usize, option::weighted(0.3, watched()), (place(), any::<bool>()), 0.0..1.0f64);
     (data, net, rule, batches, course).prop_map(|(data, net, rule, batches, course)| {
         let (seed, rows, valid, inputs, goal, weighted, units) = data;
         let (palette, pieces, tail, init, loss) = net;
         let (optimizer, schedule, clip, class_weights, precision) = rule;
         let (batch, accumulate, shuffle, remainder, members) = batches;
-        let (on_nonfinite, looks, epochs, watched, place, stop) = course;
+        let (on_nonfinite, looks, epochs, watched, (place, fused_gather), stop) = course;
         let random = Random {
             seed: u64::from(seed),
             rows,
@@ -54,6 +54,7 @@ pub(crate) fn model() -> impl Strategy<Value = Random> {
             epochs,
             watched,
             place,
+            fused_gather,
             stop,
         };
         random.made_to_fit()

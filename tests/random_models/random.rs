@@ -89,6 +89,8 @@ pub(crate) struct Random {
     pub(crate) epochs: usize,
     pub(crate) watched: Option<Watched>,
     pub(crate) place: Place,
+    /// Whether a dense first layer looks its rows up in the data.
+    pub(crate) fused_gather: bool,
     /// After which share of the training it is stopped.
     pub(crate) stop: f64,
 }
@@ -255,6 +257,7 @@ impl Random {
 
     /// The device on which everything lies where it was drawn to.
     pub(crate) fn placed(&self, device: &OpenDevice, train: &Dataset) -> gradus::Result<OpenDevice> {
+        let device = &device.clone().with_fused_gather(self.fused_gather);
         let plan = |device: &OpenDevice| Ok(self.trainer_on(device).build_on(device.clone())?.first_step(train)?.compiled);
         Ok(match self.place {
             Place::Plain => device.clone(),
@@ -300,7 +303,12 @@ impl fmt::Display for Random {
         write!(f, "; clip {:?}, {}, batch {batch} by {accumulate}, shuffle {shuffle}", self.clip, self.precision.name())?;
         write!(f, ", remainder {:?}, class weights {:?}", self.remainder, self.class_weights)?;
         write!(f, ", on_nonfinite {:?}, looks {:?}, members {:?}", self.on_nonfinite, self.looks, self.members)?;
-        write!(f, "; {epochs} epochs, early {:?}, place {place:?}, stopped at {stop}", self.stop().early)
+        write!(
+            f,
+            "; {epochs} epochs, early {:?}, place {place:?}, fused gather {}, stopped at {stop}",
+            self.stop().early,
+            self.fused_gather
+        )
     }
 }
 

@@ -99,33 +99,14 @@ pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: &Adapter) -> &
 mod tests {
     use super::*;
     use crate::kernel::Params as _;
-    use crate::kernels::dense_delta::DenseDelta;
-    use crate::kernels::dense_forward::DenseForward;
-    use crate::kernels::dense_gradient::DenseGradient;
+    use crate::kernels::alone::Alone;
     use crate::kernels::named;
 
     /// What runs forward, for δ and for the weight gradient of a layer.
-    fn chosen(adapter: &Adapter, [rows, inputs, outputs]: [u32; 3], members: u32, half: u32) -> [&'static str; 3] {
-        let (inputs4, outputs4) = (inputs.div_ceil(4), outputs.div_ceil(4));
-        let (arena4, weight4, bias4, has_bias) = (outputs * inputs4 + outputs4, 0, outputs * inputs4, 1);
-        let forward = DenseForward { rows, inputs4, outputs, outputs4, members, arena4, weight4, bias4, has_bias, kind: 0, half };
-        let delta = DenseDelta { rows, inputs4, outputs, outputs4, members, arena4, weight4, kind: 0, half };
-        let gradient = DenseGradient {
-            rows,
-            inputs4,
-            outputs,
-            outputs4,
-            members,
-            arena4,
-            weight4,
-            bias4,
-            has_bias,
-            parts: 1,
-            part_rows: rows,
-            slice4: 0,
-            half,
-        };
-        [("dense_forward", forward.words()), ("dense_delta", delta.words()), ("dense_gradient", gradient.words())].map(|(name, words)| {
+    fn chosen(adapter: &Adapter, [rows, inputs, outputs]: [u32; 3], members: u32, half: bool) -> [&'static str; 3] {
+        let layer = Alone { rows, inputs, outputs, members, kind: 0, half };
+        let [forward, delta, gradient] = [layer.forward().words(), layer.delta().words(), layer.gradient().words()];
+        [("dense_forward", forward), ("dense_delta", delta), ("dense_gradient", gradient)].map(|(name, words)| {
             let entry = choose(named(name).unwrap(), &words, adapter).entry;
             entry.strip_prefix(name).unwrap().trim_start_matches('_')
         })
@@ -158,8 +139,8 @@ mod tests {
             (of(Discrete),   [1024, 2, 1024],    ["8x8", "shared_32x32", "shared_32x32"]),
             (of(Discrete),   [8, 2, 16],         ["4x4", "shared_32x32", "4x4"]),
         ] {
-            assert_eq!(chosen(&adapter, shape, 1, 0), wanted, "{adapter:?}, {shape:?}");
-            assert_eq!(chosen(&adapter, shape, 64, 0), wanted, "members are of no account");
+            assert_eq!(chosen(&adapter, shape, 1, false), wanted, "{adapter:?}, {shape:?}");
+            assert_eq!(chosen(&adapter, shape, 64, false), wanted, "members are of no account");
         }
     }
 
@@ -176,7 +157,7 @@ mod tests {
             (Discrete, [8, 2, 16], "half_32x32"),
         ] {
             let adapter = Adapter { kind, lanes: Some(8), f16: true, wrong: Vec::new() };
-            assert_eq!(chosen(&adapter, shape, 1, 1), [wanted; 3], "{kind:?}, {shape:?}");
+            assert_eq!(chosen(&adapter, shape, 1, true), [wanted; 3], "{kind:?}, {shape:?}");
         }
     }
 
