@@ -18,6 +18,8 @@ pub(super) struct Dense {
     pub(super) bias: Option<Tensor>,
     /// The activation in the same dispatch; 0 for none.
     pub(super) kind: u32,
+    /// The data that the rows of x are looked up in, if x is not a batch.
+    pub(super) data: Option<Data>,
 }
 
 /// Where a dense layer's operands are rounded to `f16`: the scale of the loss.
@@ -47,8 +49,8 @@ impl Dense {
         (self.bias.as_ref().map_or(0, |b| b.offset as u32 / 4), u32::from(self.bias.is_some()))
     }
 
-    /// `a = σ(x·Wᵀ + b)`; x is a batch, or rows of the data.
-    pub(super) fn forward(&self, b: &mut Builder, of: Shape, half: bool, data: Option<&Data>, args: [Buf; 3], label: &str) {
+    /// `a = σ(x·Wᵀ + b)`, of x, the parameters and a.
+    pub(super) fn forward(&self, b: &mut Builder, of: Shape, half: bool, args: [Buf; 3], label: &str) {
         let (bias4, has_bias) = self.bias4();
         let kernel = DenseForward {
             rows: of.rows,
@@ -63,19 +65,18 @@ impl Dense {
             kind: self.kind,
             half: half.into(),
         };
-        match data {
+        match &self.data {
             None => b.dispatch(&kernel, &args, label),
             Some(data) => data.dispatch(b, kernel, args, None, label),
         }
     }
 
-    /// `∂C/∂W = δᵀ·x`, `∂C/∂b = Σ δ`, into the gradients, or part by part into slices; x is a batch, or rows of the data.
+    /// `∂C/∂W = δᵀ·x`, `∂C/∂b = Σ δ`, into the gradients, or part by part into slices.
     pub(super) fn gradient(
         &self,
         b: &mut Builder,
         of: Shape,
         halves: Halves,
-        data: Option<&Data>,
         [delta, x, grads]: [Buf; 3],
         slices: Option<&Slices>,
         label: &str,
@@ -96,7 +97,7 @@ impl Dense {
             slice4: 0,
             half: halves.is_some().into(),
         };
-        let mut add = |kernel: DenseGradient, to: Buf, label: &str| match data {
+        let mut add = |kernel: DenseGradient, to: Buf, label: &str| match &self.data {
             None => b.dispatch(&kernel, &with(&[delta, x, to], halves), label),
             Some(data) => data.dispatch(b, kernel, [delta, x, to], halves, label),
         };

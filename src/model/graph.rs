@@ -104,7 +104,8 @@ pub struct LayerBuffers {
 pub(super) struct Graph {
     batch: Batch,
     segments: Vec<Segment>,
-    input: Input,
+    /// The data that the first layer's rows are looked up in, if there is no batch.
+    data: Option<Data>,
     nodes: Vec<Node>,
     values: Vec<Value>,
     tensors: Vec<Tensor>,
@@ -130,16 +131,20 @@ struct Incoming {
 impl Graph {
     /// The graph of a model over its input.
     pub(super) fn new(b: &mut Builder, model: &Model, batch: Batch, segments: &[Segment], input: Input, halves: Halves) -> Self {
+        let (batch_buf, data) = match input {
+            Input::Batch { batch, .. } => (Some(batch), None),
+            Input::Data(data) => (None, Some(data)),
+        };
         let value = Value { width: model.inputs(), buf: input.buf(), maker: None, readers: 0, learned: false };
         let mut graph = Graph {
             batch,
             segments: segments.to_vec(),
-            input,
+            data,
             nodes: Vec::new(),
             values: vec![value],
             tensors: model.tensors().0,
             seeds: None,
-            per_row: if let Input::Batch { batch, .. } = input { vec![batch] } else { Vec::new() },
+            per_row: batch_buf.into_iter().collect(),
             layers: Vec::new(),
             flow: Vec::new(),
             output: 0,
@@ -209,7 +214,7 @@ impl Graph {
                     fused = own.is_some();
                     let kind = b.activation(own.map(Activation::formula));
                     let label = format!("layer {places}{n} (dense {width}→{outputs})");
-                    let dense = self.dense(&name, kind);
+                    let dense = self.dense(&name, kind, x);
                     let output = self.node(b, Op::Dense(dense), label, &[x], *outputs);
                     self.note(output, next.map_or("identity", Activation::name));
                     output
@@ -260,7 +265,7 @@ impl Graph {
                     let shortcut = match wide == width {
                         true => x,
                         false => {
-                            let dense = self.dense(&format!("{name}.shortcut"), 0);
+                            let dense = self.dense(&format!("{name}.shortcut"), 0, x);
                             let label = format!("layer {places}{n} (shortcut {width}→{wide})");
                             let output = self.node(b, Op::Dense(dense), label, &[x], wide);
                             self.note(output, "identity");
@@ -274,9 +279,9 @@ impl Graph {
         x
     }
 
-    fn dense(&self, name: &str, kind: u32) -> Dense {
+    fn dense(&self, name: &str, kind: u32, x: usize) -> Dense {
         let (segment, weight) = self.tensor(format!("{name}.weight")).expect("a dense layer has a weight");
-        Dense { segment, weight, bias: self.tensor(format!("{name}.bias")).map(|(_, bias)| bias), kind }
+        Dense { segment, weight, bias: self.tensor(format!("{name}.bias")).map(|(_, bias)| bias), kind, data: self.data.filter(|_| x == 0) }
     }
 
     fn activation(&mut self, b: &mut Builder, activation: &Activation, label: String, x: usize) -> usize {
@@ -315,14 +320,6 @@ impl Graph {
         }
     }
 
-    /// The data that a value is to be looked up in, if it is not in a buffer of its own.
-    fn data(&self, value: usize) -> Option<&Data> {
-        match &self.input {
-            Input::Data(data) if value == 0 => Some(data),
-            _ => None,
-        }
-    }
-
     /// The buffer of the model's outputs.
     pub(super) fn output(&self, mode: Mode) -> Buf {
         self.place(mode, self.output)
@@ -337,8 +334,7 @@ impl Graph {
             match op {
                 Op::Dense(dense) => {
                     let half = mode == Mode::Train && self.halves.is_some();
-                    let args = [x, params[dense.segment], y];
-                    dense.forward(b, self.shape(dense.segment), half, self.data(inputs[0]), args, label);
+                    dense.forward(b, self.shape(dense.segment), half, [x, params[dense.segment], y], label);
                 }
                 Op::Embed(embed) => embed.forward(b, self.shape(embed.segment), [x, params[embed.segment], y], label),
                 Op::Activation { kind, .. } => b.dispatch(&Activate { rows, width, width4, members, kind: *kind }, &[x, y], label),
@@ -404,7 +400,7 @@ impl Graph {
                     let to = wanted.then(|| self.row_buffer(b, format!("error behind {label}"), width));
                     let Op::Dense(dense) = &self.nodes[n].op else { continue };
                     let (shape, segment) = (self.shape(dense.segment), dense.segment);
-                    dense.gradient(b, shape, self.halves, self.data(x), [g, input, grads[segment]], slices[n].as_ref(), &label);
+                    dense.gradient(b, shape, self.halves, [g, input, grads[segment]], slices[n].as_ref(), &label);
                     if let Some(to) = to {
                         dense.delta(b, shape, self.halves, kind, [g, params[segment], source, to], &label);
                         self.contribute(b, &mut incoming, x, Incoming { buf: to, done: before.is_some() });
