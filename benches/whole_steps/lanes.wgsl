@@ -1,5 +1,6 @@
-// The steps of whole_steps.wgsl for software drivers whose subgroups are of eight lanes: to them a load costs as much as a hundred sums, and a shuffle
-// from a lane that is known no more than one. So each lane loads a part, and the others get it by a shuffle; loss and δ₁ are made where z is, a row a lane.
+// The steps of direct.wgsl for software drivers whose subgroups are of eight lanes, eight neighbours of a workgroup each: to them a load costs many times what
+// a sum does, and a shuffle from a lane that is known no more than one. So each lane loads a part, and the others get it by a shuffle; loss and δ₁ are made
+// where z is, a row a lane.
 // A workgroup is SIZE / 8 subgroups. Each makes HIGH rows × 16 units of a₁, and owns UNITS units × 32 inputs of W₁, of which a lane has four inputs; the first
 // owns W₂ and b₂.
 override STEPS: u32;
