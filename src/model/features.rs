@@ -42,20 +42,10 @@ pub(super) enum Input {
 /// Data in which rows are looked up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Data {
-    features: Buf,
+    pub(super) features: Buf,
     order: Buf,
     order_stride: u32,
     byte_scale: Option<f32>,
-}
-
-impl Input {
-    /// The buffer that is read as x.
-    pub(super) fn buf(&self) -> Buf {
-        match *self {
-            Input::Batch { batch, .. } => batch,
-            Input::Data(Data { features, .. }) => features,
-        }
-    }
 }
 
 impl Data {

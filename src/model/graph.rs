@@ -131,11 +131,11 @@ struct Incoming {
 impl Graph {
     /// The graph of a model over its input.
     pub(super) fn new(b: &mut Builder, model: &Model, batch: Batch, segments: &[Segment], input: Input, halves: Halves) -> Self {
-        let (batch_buf, data) = match input {
-            Input::Batch { batch, .. } => (Some(batch), None),
-            Input::Data(data) => (None, Some(data)),
+        let (buf, per_row, data) = match input {
+            Input::Batch { batch, .. } => (batch, vec![batch], None),
+            Input::Data(data) => (data.features, Vec::new(), Some(data)),
         };
-        let value = Value { width: model.inputs(), buf: input.buf(), maker: None, readers: 0, learned: false };
+        let value = Value { width: model.inputs(), buf, maker: None, readers: 0, learned: false };
         let mut graph = Graph {
             batch,
             segments: segments.to_vec(),
@@ -144,7 +144,7 @@ impl Graph {
             values: vec![value],
             tensors: model.tensors().0,
             seeds: None,
-            per_row: batch_buf.into_iter().collect(),
+            per_row,
             layers: Vec::new(),
             flow: Vec::new(),
             output: 0,

@@ -271,7 +271,8 @@ pub fn open_named(name: &str) -> Result<OpenDevice> {
 }
 
 impl OpenDevice {
-    /// A `wgpu` device that the application has already.
+    /// A `wgpu` device that the application has already. Its handlers for errors that nobody catches and for the loss of the device are set: validation
+    /// errors of the application's own calls are then seen by its error scopes only.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         OpenDevice::gpu(Context::new(device, queue), "the application's own device")
     }
