@@ -49,6 +49,14 @@ impl Kernel for DenseDelta {
         Variant { entry: "dense_delta_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
         Variant { entry: "dense_delta_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
         Variant { entry: "dense_delta_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
+        Variant::cooperative("dense_delta_cooperative_16_32_32x32", 16, 32, [32, 32]),
+        Variant::cooperative("dense_delta_cooperative_16_32_64x64", 16, 32, [64, 64]),
+        Variant::cooperative("dense_delta_cooperative_16_32_128x128", 16, 32, [128, 128]),
+        Variant::cooperative("dense_delta_cooperative_8_32_32x32", 8, 32, [32, 32]),
+        Variant::cooperative("dense_delta_cooperative_8_32_64x64", 8, 32, [64, 64]),
+        Variant::cooperative("dense_delta_cooperative_8_8_32x32", 8, 8, [32, 32]),
+        Variant::cooperative("dense_delta_cooperative_8_8_64x64", 8, 8, [64, 64]),
+        Variant::cooperative("dense_delta_cooperative_8_8_128x128", 8, 8, [128, 128]),
     ];
 
     fn wgsl() -> String {

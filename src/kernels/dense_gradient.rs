@@ -55,6 +55,14 @@ impl Kernel for DenseGradient {
         Variant { entry: "dense_gradient_half_32x32", tile: [4, 4], family: Family::SharedHalf([32, 32]) },
         Variant { entry: "dense_gradient_half_64x64", tile: [4, 8], family: Family::SharedHalf([64, 64]) },
         Variant { entry: "dense_gradient_half_128x128", tile: [8, 8], family: Family::SharedHalf([128, 128]) },
+        Variant::cooperative("dense_gradient_cooperative_16_32_32x32", 16, 32, [32, 32]),
+        Variant::cooperative("dense_gradient_cooperative_16_32_64x64", 16, 32, [64, 64]),
+        Variant::cooperative("dense_gradient_cooperative_16_32_128x128", 16, 32, [128, 128]),
+        Variant::cooperative("dense_gradient_cooperative_8_32_32x32", 8, 32, [32, 32]),
+        Variant::cooperative("dense_gradient_cooperative_8_32_64x64", 8, 32, [64, 64]),
+        Variant::cooperative("dense_gradient_cooperative_8_8_32x32", 8, 8, [32, 32]),
+        Variant::cooperative("dense_gradient_cooperative_8_8_64x64", 8, 8, [64, 64]),
+        Variant::cooperative("dense_gradient_cooperative_8_8_128x128", 8, 8, [128, 128]),
     ];
 
     fn wgsl() -> String {
@@ -71,7 +79,7 @@ impl Kernel for DenseGradient {
     }
 
     fn loops(&self) -> u64 {
-        self.part_rows.div_ceil(2).into()
+        u64::from(self.part_rows.div_ceil(2)).max(template::loops(self.part_rows.div_ceil(4)))
     }
 
     fn flops(&self) -> u64 {
