@@ -434,6 +434,7 @@ impl Variant {
     }
 
     /// How many elements a workgroup of so many invocations makes, in x, y and z.
+    #[cfg(feature = "gpu")]
     pub(crate) fn covers(&self, [x, y, z]: [u32; 3]) -> [u32; 3] {
         match (self.family, self.tile) {
             (Family::Cooperative { .. }, [wide, high]) => [wide, high, z],

@@ -217,6 +217,7 @@ impl OpenDevice {
     }
 
     /// The same device, for which variants of kernels are chosen as for one of this kind: what a real GPU would run can be tried on a software driver.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
     pub fn taken_for(self, kind: DeviceType) -> Self {
         match self.how {
             How::Cpu(_) => self,
