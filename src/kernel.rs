@@ -421,10 +421,26 @@ impl<'a, T: Real> Args<'a, T> {
 pub struct Variant {
     /// The entry point.
     pub entry: &'static str,
-    /// Elements an invocation makes in x and in y.
+    /// Elements an invocation makes in x and in y; where a workgroup makes them together, those of the workgroup.
     pub tile: [u32; 2],
     /// How it gets at its operands.
     pub family: Family,
+}
+
+impl Variant {
+    /// One by matrices of a size and subgroups of so many lanes, with so many columns and rows a workgroup.
+    pub(crate) const fn cooperative(entry: &'static str, size: u32, lanes: u32, block: [u32; 2]) -> Variant {
+        Variant { entry, tile: block, family: Family::Cooperative { size, lanes } }
+    }
+
+    /// How many elements a workgroup of so many invocations makes, in x, y and z.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn covers(&self, [x, y, z]: [u32; 3]) -> [u32; 3] {
+        match (self.family, self.tile) {
+            (Family::Cooperative { .. }, [wide, high]) => [wide, high, z],
+            (_, [cols, rows]) => [cols * x, rows * y, z],
+        }
+    }
 }
 
 /// How a variant of a kernel gets at its operands, and so which adapters it was written for.
@@ -438,8 +454,16 @@ pub enum Family {
     /// close to the arithmetic.
     Shared([u32; 2]),
     /// The same with operands that are rounded to `f16` as they are loaded, and summed in `f32`: for adapters whose shaders know `f16`, and for
-    /// uniforms that ask for it ([`Kernel::half`]), which no other family takes.
+    /// uniforms that ask for it ([`Kernel::half`]).
     SharedHalf([u32; 2]),
+    /// The same products of halves by tensor cores: all lanes of a subgroup multiply a matrix together. For adapters whose subgroups have this many
+    /// lanes and no other number, and that have matrices of this size.
+    Cooperative {
+        /// Rows and columns of each of the matrices that are multiplied.
+        size: u32,
+        /// The size of a subgroup.
+        lanes: u32,
+    },
     /// Each lane of a subgroup of so many loads a part of what all need, and hands it to the others: for software drivers, whose loads
     /// are dear. Runs where subgroups have this size and no other.
     Subgroup(u32),
@@ -448,7 +472,12 @@ pub enum Family {
 impl Family {
     /// Whether it rests on a feature that adapters may lack, and drivers get wrong: it is tried on a device before it is used there.
     pub fn is_optional(self) -> bool {
-        matches!(self, Family::Subgroup(_) | Family::SharedHalf(_))
+        matches!(self, Family::Subgroup(_)) || self.is_half()
+    }
+
+    /// Whether it rounds its operands to `f16`.
+    pub fn is_half(self) -> bool {
+        matches!(self, Family::SharedHalf(_) | Family::Cooperative { .. })
     }
 }
 
@@ -566,7 +595,7 @@ impl KernelInfo {
 
     /// Whether a variant computes what a uniform asks for: of operands that are rounded to `f16`, or of whole ones.
     pub fn suits(&self, words: &[u32], variant: &Variant) -> bool {
-        (self.half)(words) == matches!(variant.family, Family::SharedHalf(_))
+        (self.half)(words) == variant.family.is_half()
     }
 
     /// The names of the entry points.

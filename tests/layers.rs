@@ -104,6 +104,20 @@ fn reading_is_the_only_thing_that_waits_for_the_gpu() {
     );
 }
 
+/// wgpu is asked for what it calls experimental; nothing else must be `unsafe`.
+#[test]
+fn unsafe_is_written_in_one_place() {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "src", &mut files);
+    let written = |what: &str| files.iter().flat_map(|(name, text)| text.matches(what).map(move |_| name.as_str())).collect::<Vec<_>>();
+    for what in ["unsafe {", "(unsafe_code"] {
+        assert_eq!(written(what), ["src/exec/gpu/extras.rs"], "`{what}`");
+    }
+    for what in ["unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern"] {
+        assert_eq!(written(what), [""; 0], "`{what}`");
+    }
+}
+
 fn collect(folder: &Path, name: &str, files: &mut Vec<(String, String)>) {
     let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path()).collect();
     entries.sort();

@@ -9,7 +9,7 @@ mod own;
 
 use devices::devices;
 use gradus::data::{Features, Table, Targets};
-use gradus::exec::OpenDevice;
+use gradus::exec::{DeviceType, OpenDevice};
 use gradus::train::{Member, Report, Stop};
 use gradus::{Dataset, Device, Loss, Model, Precision, Sgd, Trainer};
 
@@ -44,6 +44,35 @@ fn digits_are_learned_as_well_as_in_full_precision() {
         };
         let (full, mixed) = (accuracy(Precision::Full), accuracy(Precision::Mixed));
         assert!(full > 0.9 && (full - mixed).abs() <= 0.01, "{}: {full} in full, {mixed} in mixed precision", device.info());
+    }
+}
+
+#[test]
+fn digits_are_learned_as_well_by_tensor_cores() {
+    let (train, valid) = Dataset::digits().split(0.8);
+    for device in able() {
+        // a software driver may have matrices, too, and does not choose them
+        let tensor = device.clone().taken_for(DeviceType::Discrete);
+        let trainer = || {
+            let model = Model::input(64).dense(32).relu().dense(10);
+            Trainer::new(model, Loss::cross_entropy()).precision(Precision::Mixed).seed(3)
+        };
+        let first = trainer().build_on(tensor.clone()).unwrap().first_step(&train).unwrap();
+        let products: Vec<_> = first.compiled.plan.program(first.program).dispatches.iter().map(|d| tensor.entry(d)).collect();
+        let by_matrices = products.iter().filter(|entry| entry.contains("_cooperative_")).count();
+        if by_matrices == 0 {
+            continue;
+        }
+        // two layers forward, two gradients, one error behind
+        assert_eq!(by_matrices, 5, "{}: {products:?}", device.info());
+        let run = |device: &OpenDevice| {
+            let report = trainer().build_on(device.clone()).unwrap().fit(&train, &valid, Stop::after(40)).unwrap();
+            let accuracy = report.first().epochs.last().unwrap().valid.as_ref().unwrap().get("accuracy").unwrap();
+            (accuracy, report.first().weights_hash.clone())
+        };
+        let ((there, hash), (here, _)) = (run(&tensor), run(&Device::Cpu.open().unwrap()));
+        assert!(there > 0.9 && (there - here).abs() <= 0.01, "{}: {there} by tensor cores, {here} on the CPU path", device.info());
+        assert_eq!(run(&tensor).1, hash, "{}: and again to the bit", device.info());
     }
 }
 

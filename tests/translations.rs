@@ -4,7 +4,7 @@
 //! `KERNEL.ENTRY.spv` (spirv-val), `KERNEL.ENTRY.450.comp` and `.es310.comp` (glslangValidator), `.metal`, `.sm51.hlsl`, `.sm60.hlsl` and
 //! `.sm62.hlsl`.
 
-use gradus::kernel::{Family, KernelInfo, Variant};
+use gradus::kernel::{Family, KernelInfo};
 use gradus::kernels;
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, Layouter};
@@ -48,12 +48,8 @@ impl Shader {
     fn of(kernel: &KernelInfo) -> Result<Vec<Shader>, String> {
         let mut all = Vec::new();
         for variant in kernel.variants {
-            let extras = match variant.family {
-                Family::Subgroup(_) => Capabilities::SUBGROUP,
-                Family::SharedHalf(_) => Capabilities::SHADER_FLOAT16,
-                _ => Capabilities::empty(),
-            };
-            let shaders = Shader::all(&kernel.wgsl_of(std::slice::from_ref(variant), &kernels::formulas()), extras)?;
+            let wgsl = kernel.wgsl_of(std::slice::from_ref(variant), &kernels::formulas());
+            let shaders = Shader::all(&wgsl, needs(variant.family).0)?;
             all.extend(shaders.into_iter().filter(|shader| shader.entry().name == variant.entry));
         }
         Ok(all)
@@ -113,15 +109,22 @@ impl Shader {
     }
 }
 
-/// The languages, by suffix, that a variant is not translated to, each with the reason: devices that are driven by them do not offer what it needs.
-fn left_out(variant: &Variant) -> &'static [&'static str] {
-    match variant.family {
+/// What a family needs beyond WebGPU's core, and the languages, by suffix, that it is not translated to, with the reason: devices that are driven by
+/// them do not offer it.
+fn needs(family: Family) -> (Capabilities, &'static [&'static str]) {
+    let halves: &[&str] = &["sm51.hlsl", "sm60.hlsl", "450.comp", "es310.comp"];
+    match family {
         // no subgroups
-        Family::Subgroup(_) => &["sm51.hlsl", "es310.comp"],
+        Family::Subgroup(_) => (Capabilities::SUBGROUP, &["sm51.hlsl", "es310.comp"]),
         // HLSL has a type of 16 bits from shader model 6.2 on, before that `half` is another name for `float`; naga has no f16 in GLSL, and wgpu no
         // SHADER_F16 on OpenGL
-        Family::SharedHalf(_) => &["sm51.hlsl", "sm60.hlsl", "450.comp", "es310.comp"],
-        _ => &[],
+        Family::SharedHalf(_) => (Capabilities::SHADER_FLOAT16, halves),
+        // naga and wgpu have cooperative matrices on Vulkan and Metal only
+        Family::Cooperative { .. } => (
+            Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX,
+            &["sm51.hlsl", "sm60.hlsl", "sm62.hlsl", "450.comp", "es310.comp"],
+        ),
+        Family::Direct | Family::Software | Family::Shared(_) => (Capabilities::empty(), &[]),
     }
 }
 
@@ -229,7 +232,7 @@ fn every_kernel_translates_to_the_language_of_every_driver() {
             if output.is_empty() { Err("an empty translation".to_string()) } else { Ok(()) }
         };
         let variant = kernels::all().flat_map(|kernel| kernel.variants).find(|v| v.entry == entry);
-        let targets = TARGETS.iter().filter(|target| !variant.is_some_and(|v| left_out(v).contains(&target.suffix)));
+        let targets = TARGETS.iter().filter(|target| !variant.is_some_and(|v| needs(v.family).1.contains(&target.suffix)));
         targets.filter_map(|target| translate(target).err().map(|e| format!("{}: {e}", target.name))).collect()
     });
 }
@@ -246,7 +249,8 @@ fn every_kernel_keeps_within_the_limits_that_every_adapter_grants() {
 fn the_table_and_the_modules_have_the_same_entry_points() {
     let (mut listed, mut written) = (BTreeSet::new(), BTreeSet::new());
     for kernel in kernels::all() {
-        let own: BTreeSet<_> = Shader::all(&kernel.wgsl(&kernels::formulas()), Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16)
+        let extras = kernel.variants.iter().fold(Capabilities::empty(), |all, variant| all | needs(variant.family).0);
+        let own: BTreeSet<_> = Shader::all(&kernel.wgsl(&kernels::formulas()), extras)
             .unwrap_or_default()
             .iter()
             .map(|shader| shader.entry().name.clone())

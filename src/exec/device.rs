@@ -222,6 +222,20 @@ impl OpenDevice {
         OpenDevice { limits: Limits { fused_gather, ..self.limits }, ..self }
     }
 
+    /// The same device, for which variants of kernels are chosen as for one of this kind: what a real GPU would run can be tried on a software driver.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
+    pub fn taken_for(self, kind: DeviceType) -> Self {
+        match self.how {
+            How::Cpu(_) => self,
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => {
+                let context = context.taken_for(kind);
+                let Limits { workgroups, fused_gather, .. } = context.limits();
+                OpenDevice { limits: Limits { workgroups, fused_gather, ..self.limits }, how: How::Gpu(context), ..self }
+            }
+        }
+    }
+
     /// The same device, to which no more than so many steps are handed over at once, at least one: the cure where a driver's watchdog resets a device
     /// that is busy for too long. Results are the same, to the bit. (The CPU path has no watchdog.)
     pub fn with_submission(self, steps: usize) -> Self {

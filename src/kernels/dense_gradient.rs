@@ -61,7 +61,7 @@ impl Kernel for DenseGradient {
     }
 
     fn loops(&self) -> u64 {
-        self.part_rows.div_ceil(2).into()
+        u64::from(self.part_rows.div_ceil(2)).max(template::loops(self.part_rows.div_ceil(4)))
     }
 
     fn flops(&self) -> u64 {

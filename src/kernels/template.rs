@@ -26,6 +26,14 @@ macro_rules! tiles {
             Variant { entry: concat!($name, "_half_32x32"), tile: [4, 4], family: Family::SharedHalf([32, 32]) },
             Variant { entry: concat!($name, "_half_64x64"), tile: [4, 8], family: Family::SharedHalf([64, 64]) },
             Variant { entry: concat!($name, "_half_128x128"), tile: [8, 8], family: Family::SharedHalf([128, 128]) },
+            Variant::cooperative(concat!($name, "_cooperative_16_32_32x32"), 16, 32, [32, 32]),
+            Variant::cooperative(concat!($name, "_cooperative_16_32_64x64"), 16, 32, [64, 64]),
+            Variant::cooperative(concat!($name, "_cooperative_16_32_128x128"), 16, 32, [128, 128]),
+            Variant::cooperative(concat!($name, "_cooperative_8_32_32x32"), 8, 32, [32, 32]),
+            Variant::cooperative(concat!($name, "_cooperative_8_32_64x64"), 8, 32, [64, 64]),
+            Variant::cooperative(concat!($name, "_cooperative_8_8_32x32"), 8, 8, [32, 32]),
+            Variant::cooperative(concat!($name, "_cooperative_8_8_64x64"), 8, 8, [64, 64]),
+            Variant::cooperative(concat!($name, "_cooperative_8_8_128x128"), 8, 8, [128, 128]),
         ]
     };
 }
@@ -61,19 +69,28 @@ pub(crate) fn dense(name: &str, text: &str, variants: &[Variant], operands: Oper
         Lies::Along => "along",
         Lies::Across => "across",
     };
-    let shared: Vec<&Variant> = variants.iter().filter(|v| matches!(v.family, Family::Shared(_) | Family::SharedHalf(_))).collect();
-    let subgroup: Vec<&Variant> = variants.iter().filter(|v| matches!(v.family, Family::Subgroup(_))).collect();
-    for (text, variants) in
-        [(include_str!("../../shaders/dense_shared.wgsl"), shared), (include_str!("../../shaders/dense_subgroup.wgsl"), subgroup)]
-    {
-        if !variants.is_empty() {
+    let of = |wanted: fn(Family) -> bool| variants.iter().filter(|v| wanted(v.family)).collect::<Vec<_>>();
+    let shared = of(|family| matches!(family, Family::Shared(_) | Family::SharedHalf(_)));
+    let subgroup = of(|family| matches!(family, Family::Subgroup(_)));
+    let cooperative = of(|family| matches!(family, Family::Cooperative { .. }));
+    // those that are cooperative bring their operands by the functions that the shared ones have
+    let functions = !shared.is_empty() || !cooperative.is_empty();
+    for (text, wanted, variants) in [
+        (include_str!("../../shaders/dense_shared.wgsl"), functions, shared),
+        (include_str!("../../shaders/dense_subgroup.wgsl"), !subgroup.is_empty(), subgroup),
+        (include_str!("../../shaders/dense_cooperative.wgsl"), !cooperative.is_empty(), cooperative),
+    ] {
+        if wanted {
             let text = only(text, "?sums ", operands.sums);
             let text = text.replace("NAME", name).replace("LEFT", lies(operands.left)).replace("RIGHT", lies(operands.right));
             out += &expand(&text, variants.into_iter(), operands);
         }
     }
     // on the first line, so that line numbers in messages are the file's
-    if variants.iter().any(|v| matches!(v.family, Family::SharedHalf(_))) { format!("enable f16; {out}") } else { out }
+    let has = |wanted: fn(Family) -> bool| variants.iter().any(|v| wanted(v.family));
+    let matrices = if has(|family| matches!(family, Family::Cooperative { .. })) { "enable wgpu_cooperative_matrix; " } else { "" };
+    let halves = if has(Family::is_half) { "enable f16; " } else { "" };
+    [halves, matrices, &out].concat()
 }
 
 /// The text with the lines that are marked so, or without them.
@@ -91,13 +108,14 @@ fn only(text: &str, mark: &str, wanted: bool) -> String {
 /// Of a shared tile, `HIGH` and `WIDE` are the rows and columns of the workgroup, `BOTH` their sum, `DOWN` and `ACROSS` its invocations.
 /// Of a subgroup, `LANES` is the size; its groups of four rows are dealt out to the lanes: group `{h}` is number `{h/}` of lane `{h%}`, and
 /// a line with `{t}` is repeated for each number.
+/// Of a cooperative tile the rows and columns are those of [`Parts`], whose holes it has besides those of a shared tile.
 fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>, operands: Operands) -> String {
     let (head, rest) = text.split_once("// tile begin\n").expect("a tile begins");
     let (body, tail) = rest.split_once("// tile end\n").expect("a tile ends");
     let mut out = head.to_string();
     for &Variant { tile: [cols, rows], family, .. } in variants {
-        let (mut holes, mut lanes) = (vec![("ROWS", rows), ("COLS", cols)], (rows / 4).max(1));
-        let half = matches!(family, Family::SharedHalf(_));
+        let (mut holes, mut counts) = (vec![("ROWS", rows), ("COLS", cols)], Counts { rows, cols, lanes: (rows / 4).max(1), blocks: 1 });
+        let half = family.is_half();
         let body = only(&only(body, "?half ", half), "?scaled ", half && operands.scaled);
         let words = match (half, operands.scaled) {
             (false, _) => WHOLE,
@@ -110,12 +128,17 @@ fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>, operands:
                 holes.extend([("HIGH", high), ("WIDE", wide), ("BOTH", high + wide), ("DOWN", high / rows), ("ACROSS", wide / cols)]);
             }
             Family::Subgroup(size) => {
-                lanes = size;
+                counts.lanes = size;
                 holes.push(("LANES", size));
+            }
+            Family::Cooperative { size, lanes } => {
+                let parts = Parts::new(size, lanes, [cols, rows]);
+                counts = Counts { rows: parts.matrices[1], cols: parts.matrices[0], blocks: parts.blocks, ..counts };
+                holes.extend(parts.holes());
             }
             Family::Direct | Family::Software => {}
         }
-        for line in four_times(&body).iter().flat_map(|line| repeat(line, [rows, cols], lanes)) {
+        for line in four_times(&body).iter().flat_map(|line| repeat(line, counts)) {
             let line = holes.iter().fold(line, |line, (hole, n)| line.replace(hole, &n.to_string()));
             out.push_str(&line);
             out.push('\n');
@@ -129,11 +152,66 @@ const WHOLE: [(&str, &str); 5] = [("KIND", "shared"), ("CELL", "f32"), ("NARROW(
 const HALF: [(&str, &str); 5] =
     [("KIND", "half"), ("CELL", "f16"), ("NARROW(", "vec4<f16>("), ("WIDEN(", "vec4<f32>("), ("SUMS_", "sums_")];
 
-/// How often an invocation loops over so many groups of four k, whichever variant it is of: the direct tiles once a group, the shared
-/// ones once a group and once more for four of them.
-pub(crate) fn loops(terms4: u32) -> u64 {
-    u64::from(terms4.next_multiple_of(4)) + u64::from(terms4.div_ceil(4))
+/// How a workgroup of a cooperative tile is cut: an invocation brings `{b}` blocks, and a subgroup makes a part of the tile, rows `{i}` and columns
+/// `{j}` of matrices.
+struct Parts {
+    size: u32,
+    lanes: u32,
+    block: [u32; 2],
+    /// Invocations of the workgroup.
+    invocations: u32,
+    /// Subgroups in the workgroup.
+    count: u32,
+    /// Subgroups beside each other.
+    beside: u32,
+    /// Matrices of a part in x and y.
+    matrices: [u32; 2],
+    /// Blocks of 4 × 4 operands for an invocation to bring.
+    blocks: u32,
 }
+
+impl Parts {
+    fn new(size: u32, lanes: u32, block: [u32; 2]) -> Self {
+        let [wide, high] = block;
+        // as many as blocks to bring, but no more than a few subgroups: the larger their parts, the less they load for a product
+        let invocations = (wide + high).min(128);
+        let count = invocations / lanes;
+        // as close to squares as it goes, for the same reason
+        let beside = 1 << (count.ilog2() / 2);
+        let matrices = [wide / beside / size, high * beside / count / size];
+        Parts { size, lanes, block, invocations, count, beside, matrices, blocks: (wide + high) / invocations }
+    }
+
+    fn holes(&self) -> [(&'static str, u32); 13] {
+        let &Parts { size, lanes, block: [wide, high], invocations, count, beside, matrices: [cols, rows], blocks } = self;
+        [
+            ("SIZE", size),
+            ("LANES", lanes),
+            ("HIGH", high),
+            ("WIDE", wide),
+            ("INVOCATIONS", invocations),
+            ("BRINGS", blocks),
+            // from one k to the next, see the template
+            ("PITCH", high + wide + 8),
+            ("PARTS", count),
+            ("BESIDE", beside),
+            ("TALL", rows * size),
+            ("BROAD", cols * size),
+            ("ABREAST", cols),
+            ("TURNS", rows * cols),
+        ]
+    }
+}
+
+/// How often an invocation loops at most over so many groups of four k, whichever variant it is of: the direct tiles once a group, the shared
+/// ones once a group and once more for four of them, the cooperative ones up to three times for four of them and [`TURNS`] times besides.
+pub(crate) fn loops(terms4: u32) -> u64 {
+    let fours = u64::from(terms4.div_ceil(4));
+    (5 * fours).max(3 * fours + TURNS)
+}
+
+/// What a cooperative tile loops besides: over the sums of a subgroup, to begin and to store.
+const TURNS: u64 = 64;
 
 fn four_times(body: &str) -> Vec<String> {
     let (mut lines, mut block) = (Vec::new(), None);
@@ -151,9 +229,19 @@ fn four_times(body: &str) -> Vec<String> {
     lines
 }
 
-fn repeat(line: &str, [rows, cols]: [u32; 2], lanes: u32) -> Vec<String> {
+/// How often lines are repeated.
+#[derive(Clone, Copy)]
+struct Counts {
+    rows: u32,
+    cols: u32,
+    lanes: u32,
+    blocks: u32,
+}
+
+fn repeat(line: &str, Counts { rows, cols, lanes, blocks }: Counts) -> Vec<String> {
     let mut lines = vec![line.to_string()];
-    for (mark, count) in [("{i}", rows), ("{h}", rows / 4), ("{t}", rows / 4 / lanes), ("{j}", cols), ("{q}", cols / 4)] {
+    let marks = [("{i}", rows), ("{h}", rows / 4), ("{t}", rows / 4 / lanes), ("{j}", cols), ("{q}", cols / 4), ("{b}", blocks)];
+    for (mark, count) in marks {
         if line.contains(mark) {
             let fill = |line: &String, n: u32| {
                 let mut line = line.replace(mark, &n.to_string());
@@ -213,6 +301,39 @@ mod tests {
         let wanted = "l0\nl1\ns0 = l0 of 0 in 2\ns1 = l0 of 1 in 2\ns2 = l1 of 0 in 2\ns3 = l1 of 1 in 2\n\
                       x0 = x1\nx1 = x2\nx2 = x3\nx3 = x3\n";
         assert_eq!(expand(text, [variant([4, 16], Family::Subgroup(2))].iter(), PLAIN), wanted);
+    }
+
+    #[test]
+    fn a_cooperative_tile_is_cut_into_parts_of_whole_matrices() {
+        let text =
+            "// tile begin\nSIZE LANES HIGHxWIDE INVOCATIONS PITCH PARTS BESIDE TALLxBROAD ABREAST of TURNS\nx{b}\ns{i}_{j}\n// tile end\n";
+        let cooperative = [Variant::cooperative("f", 16, 32, [32, 32]), Variant::cooperative("f", 8, 8, [128, 128])];
+        let wanted = "16 32 32x32 64 72 2 1 16x32 2 of 2\nx0\ns0_0\ns0_1\n";
+        assert_eq!(expand(text, cooperative[..1].iter(), PLAIN), wanted);
+        let many = expand(text, cooperative[1..].iter(), PLAIN);
+        assert!(many.starts_with("8 8 128x128 128 264 16 4 32x32 4 of 16\nx0\nx1\ns0_0\n") && many.ends_with("s3_3\n"), "{many}");
+    }
+
+    #[test]
+    fn the_parts_of_a_cooperative_tile_make_all_of_it() {
+        let mut seen = 0;
+        for kernel in crate::kernels::all() {
+            for &Variant { entry, tile: [wide, high], family } in kernel.variants {
+                let Family::Cooperative { size, lanes } = family else { continue };
+                let parts = Parts::new(size, lanes, [wide, high]);
+                let [cols, rows] = parts.matrices;
+                assert_eq!(parts.count * cols * rows * size * size, wide * high, "{entry}");
+                assert_eq!((parts.beside * cols * size, parts.count / parts.beside * rows * size), (wide, high), "{entry}");
+                assert_eq!((parts.invocations * parts.blocks, parts.count * lanes), (wide + high, parts.invocations), "{entry}");
+                // the sums of L are its first blocks', and fit where the sums of C were
+                assert!(high <= parts.invocations && 4 * high <= parts.count * size * size, "{entry}");
+                let turns = (size * size).div_ceil(lanes) + rows * cols * (1 + (size * size / 4).div_ceil(lanes)) + 4;
+                assert!(u64::from(turns) <= TURNS, "{entry} loops {turns} times besides");
+                assert!(16 % size == 0 && 16 / size < 3, "{entry}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 0);
     }
 
     #[test]

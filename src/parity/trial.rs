@@ -17,7 +17,7 @@ pub(crate) struct Wrong {
 }
 
 /// Tries the variants that a device would run for a plan and that rest on optional features of adapters, each once a device. What it gets wrong is
-/// not used: another variant takes its place, and it is told. An error where none can: products of halves have no other family.
+/// not used: another variant takes its place, and it is told. An error where none can: nothing takes the place of the shared tiles of halves.
 pub(crate) fn try_variants(device: &OpenDevice, plan: &Plan) -> Result<Vec<Wrong>> {
     let mut all = Vec::new();
     // what takes the place of a variant may have to be tried, too
@@ -51,7 +51,7 @@ fn try_variant(
     formulas: &Formulas,
     device: &OpenDevice,
 ) -> Result<Option<Mismatch>> {
-    let Some(case) = (kernel.trial)(matches!(variant.family, Family::SharedHalf(_))) else { return Ok(None) };
+    let Some(case) = (kernel.trial)(variant.family.is_half()) else { return Ok(None) };
     let case = Case { formulas: formulas.clone(), ..case };
     let (truth, bounds) = truth_of(kernel, &case)?;
     let mut outcome = Outcome { kernel: kernel.name, ..Outcome::default() };
@@ -63,8 +63,8 @@ fn try_variant(
 #[cfg(all(test, feature = "gpu"))]
 mod tests {
     use super::*;
-    use crate::exec::Device;
     use crate::exec::gpu::adapters;
+    use crate::exec::{Device, DeviceType};
     use crate::kernel::{Kernel as _, Params as _};
     use crate::kernels::dense_forward::DenseForward;
     use crate::plan::{Builder, Kind};
@@ -74,6 +74,12 @@ mod tests {
         DenseForward::wgsl_of(variants).replace("], 1u);", "], 0u);").replace("vec4<f16>(next[0])", "vec4<f16>(next[1])")
     }
 
+    /// Tensor cores get operands that are not the ones that were brought.
+    fn wrong_matrices(variants: &[Variant]) -> String {
+        DenseForward::wgsl_of(variants).replace("vec4<f16>(next0[0])", "vec4<f16>(next0[1])")
+    }
+
+    static WRONG_MATRICES: KernelInfo = KernelInfo::of::<DenseForward>().doctored(wrong_matrices);
     static WRONG: KernelInfo = KernelInfo::of::<DenseForward>().doctored(wrong);
     static RIGHT: KernelInfo = KernelInfo::of::<DenseForward>();
 
@@ -113,6 +119,27 @@ mod tests {
             assert!(try_variants(&other, &good).unwrap().is_empty(), "{info}: what is right stays");
             assert_eq!(entry(&other, &good).contains("subgroup"), optional, "{info}");
             assert!(other.untried(&good).is_empty(), "{info}: once a device");
+        }
+    }
+
+    #[test]
+    fn halves_take_the_place_of_tensor_cores_that_a_device_gets_wrong() {
+        for (info, _) in adapters() {
+            let device = Device::Named(info.name.clone()).open().unwrap().taken_for(DeviceType::Discrete);
+            let (bad, good) = (plan(&WRONG_MATRICES, 1), plan(&RIGHT, 1));
+            let entry = |plan: &Plan| device.entry(&plan.programs[0].dispatches[0]);
+            if !entry(&good).contains("cooperative") {
+                continue;
+            }
+            let found = try_variants(&device, &bad).unwrap();
+            let entries: Vec<_> = found.iter().map(|wrong| wrong.entry).collect();
+            assert_eq!((entries.len(), entries[0].contains("cooperative_")), (1, true), "{info}: {found:?}");
+            assert!(found[0].what.contains("should be"), "{found:?}");
+            assert_eq!(entry(&bad), "dense_forward_half_32x32", "{info}");
+            assert_eq!(device.untried(&bad).len(), 0, "{info}: it was tried, too");
+            let other = Device::Named(info.name.clone()).open().unwrap().taken_for(DeviceType::Discrete);
+            assert!(try_variants(&other, &good).unwrap().is_empty(), "{info}: what is right stays");
+            assert!(other.entry(&good.programs[0].dispatches[0]).contains("cooperative"), "{info}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Extras;
 use super::choose::{Adapter, choose};
+use super::extras::experimental;
 use super::pipeline::Pipelines;
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
@@ -25,6 +26,11 @@ pub struct Context {
 impl Context {
     /// Wraps a device and its queue, and listens for its faults.
     pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Context::on(None, device, queue)
+    }
+
+    /// The same, where the adapter is known that the device was opened on.
+    fn on(adapter: Option<&wgpu::Adapter>, device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let fault = Arc::new(Mutex::new(None::<String>));
         let seen = Arc::clone(&fault);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -36,8 +42,13 @@ impl Context {
             *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(lost(reason, &message));
         });
         let info = describe(&device.adapter_info());
-        let extras = Extras::granted(&device);
+        let extras = Extras::granted(&device, adapter);
         Context { device, queue, info, extras, pipelines: Arc::default(), trials: Arc::default(), fault }
+    }
+
+    /// The same device, for which it is chosen as for one of this kind.
+    pub(crate) fn taken_for(self, kind: DeviceType) -> Self {
+        Context { info: DeviceInfo { kind, ..self.info }, ..self }
     }
 
     /// What the adapter says of itself.
@@ -214,14 +225,23 @@ fn open(adapter: &wgpu::Adapter) -> Result<Context> {
         max_buffer_size: offered.max_buffer_size,
         ..wgpu::Limits::default()
     };
-    let descriptor = wgpu::DeviceDescriptor {
-        label: Some("gradus"),
-        required_features: adapter.features() & Extras::wanted(),
-        required_limits: limits,
-        ..Default::default()
+    let with = |extras: wgpu::Features, experimental_features| {
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("gradus"),
+            required_features: adapter.features() & extras,
+            required_limits: limits.clone(),
+            experimental_features,
+            ..Default::default()
+        };
+        pollster::block_on(adapter.request_device(&descriptor))
     };
-    match pollster::block_on(adapter.request_device(&descriptor)) {
-        Ok((device, queue)) => Ok(Context::new(device, queue)),
+    // what is experimental is no reason not to open a device
+    let mut opened = with(Extras::WANTED | Extras::EXPERIMENTAL, experimental());
+    if opened.is_err() {
+        opened = with(Extras::WANTED, wgpu::ExperimentalFeatures::disabled());
+    }
+    match opened {
+        Ok((device, queue)) => Ok(Context::on(Some(adapter), device, queue)),
         Err(error) => Err(Error::Device(format!("{} could not be opened: {error}", adapter.get_info().name))),
     }
 }

@@ -32,14 +32,17 @@ pub(super) struct Adapter {
     lanes: Option<u32>,
     /// Whether shaders know `f16`.
     f16: bool,
+    /// The sizes of matrices that a subgroup multiplies together.
+    matrices: Vec<u32>,
     /// The entry points that it got wrong when they were tried.
     wrong: Vec<&'static str>,
 }
 
 impl From<&Context> for Adapter {
     fn from(context: &Context) -> Self {
-        let lanes = context.extras().subgroups().and_then(|[min, max]| (min == max).then_some(max));
-        Adapter { kind: context.info().kind, lanes, f16: context.extras().f16(), wrong: context.wrong() }
+        let extras = context.extras();
+        let matrices = extras.matrices().to_vec();
+        Adapter { kind: context.info().kind, lanes: extras.lanes(), f16: extras.f16(), matrices, wrong: context.wrong() }
     }
 }
 
@@ -52,6 +55,7 @@ impl Adapter {
         match variant.family {
             Family::Subgroup(lanes) => self.lanes == Some(lanes),
             Family::SharedHalf(_) => self.f16,
+            Family::Cooperative { size, lanes } => self.f16 && self.matrices.contains(&size) && self.lanes == Some(lanes),
             Family::Direct | Family::Software | Family::Shared(_) => true,
         }
     }
@@ -63,8 +67,8 @@ impl Adapter {
 /// A software driver runs a workgroup as a loop on one core, and pays for every load: a subgroup that shares what it loads is best, and where
 /// there is none of the right size the largest register tile. A real GPU wants its operands through workgroup memory, in the largest tile that
 /// still leaves enough workgroups to fill it and does not hang far over the edges of the matrix. Sums of a few terms it takes straight from
-/// memory. Operands that are rounded to `f16` go through workgroup memory on every adapter, in a tile chosen the same way: no other family has
-/// them.
+/// memory. Operands that are rounded to `f16` go through workgroup memory on every adapter, in a tile chosen the same way: by tensor cores where a
+/// real GPU has some.
 pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: &Adapter) -> &'static Variant {
     let grid = (kernel.grid)(words);
     let covered = |tile: [u32; 2]| u64::from(grid[0].div_ceil(tile[0])) * u64::from(grid[1].div_ceil(tile[1]));
@@ -79,10 +83,15 @@ pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: &Adapter) -> &
         return sharing.or_else(largest).expect("every kernel has a direct variant");
     }
     let terms = (kernel.flops)(words) / (2 * grid.iter().map(|&n| u64::from(n)).product::<u64>()).max(1);
+    let cooperative = || of(|family| matches!(family, Family::Cooperative { .. }));
+    // where one was wrong, the others are not relied upon
+    let right = cooperative().all(|v| !adapter.wrong.contains(&v.entry));
+    let tensor = half && adapter.kind != DeviceType::Software && right && cooperative().any(|v| adapter.runs(v));
     let shared = || {
         kernel.variants.iter().filter_map(|v| match v.family {
             Family::Shared(block) if !half => Some((v, block)),
-            Family::SharedHalf(block) if half => Some((v, block)),
+            Family::SharedHalf(block) if half && !tensor => Some((v, block)),
+            Family::Cooperative { .. } if tensor && adapter.runs(v) => Some((v, v.tile)),
             _ => None,
         })
     };
@@ -116,7 +125,7 @@ mod tests {
     #[rustfmt::skip]
     fn a_matrix_product_runs_in_the_tile_of_its_shape_and_adapter() {
         use DeviceType::{Discrete, Integrated, Software};
-        let of = |kind| Adapter { kind, lanes: None, f16: false, wrong: Vec::new() };
+        let of = |kind| Adapter { kind, lanes: None, f16: false, matrices: Vec::new(), wrong: Vec::new() };
         let lanes = |lanes| Adapter { lanes: Some(lanes), ..of(Software) };
         let wrong = Adapter { wrong: vec!["dense_forward_subgroup_8", "dense_gradient_subgroup_8"], ..lanes(8) };
         for (adapter, shape, wanted) in [
@@ -156,9 +165,38 @@ mod tests {
             // sums of two terms, too
             (Discrete, [8, 2, 16], "half_32x32"),
         ] {
-            let adapter = Adapter { kind, lanes: Some(8), f16: true, wrong: Vec::new() };
+            let adapter = Adapter { kind, lanes: Some(8), f16: true, matrices: Vec::new(), wrong: Vec::new() };
             assert_eq!(chosen(&adapter, shape, 1, true), [wanted; 3], "{kind:?}, {shape:?}");
         }
+    }
+
+    #[test]
+    fn halves_are_multiplied_by_tensor_cores_where_a_gpu_has_those_of_a_variant() {
+        use DeviceType::{Discrete, Integrated, Software};
+        let large = [4096, 4096, 4096];
+        let of = |kind, matrices: &[u32], lanes| Adapter { kind, lanes, f16: true, matrices: matrices.to_vec(), wrong: Vec::new() };
+        for (adapter, shape, wanted) in [
+            // NVIDIA's and Apple's
+            (of(Discrete, &[16], Some(32)), [32, 784, 256], "cooperative_16_32_32x32"),
+            (of(Discrete, &[16], Some(32)), [1024, 1024, 1024], "cooperative_16_32_64x64"),
+            (of(Discrete, &[16], Some(32)), large, "cooperative_16_32_128x128"),
+            (of(Integrated, &[8], Some(32)), large, "cooperative_8_32_64x64"),
+            // sums of two terms, too
+            (of(Discrete, &[16], Some(32)), [8, 2, 16], "cooperative_16_32_32x32"),
+            // no size of subgroups, or one that no variant has
+            (of(Discrete, &[16], None), large, "half_128x128"),
+            (of(Discrete, &[16], Some(64)), large, "half_128x128"),
+            (of(Discrete, &[], Some(32)), large, "half_128x128"),
+            (Adapter { f16: false, ..of(Discrete, &[16], Some(32)) }, large, "half_128x128"),
+            // a software driver has no tensor cores, whatever it offers
+            (of(Software, &[8], Some(8)), large, "half_128x128"),
+        ] {
+            assert_eq!(chosen(&adapter, shape, 1, true), [wanted; 3], "{adapter:?}, {shape:?}");
+            assert!(chosen(&adapter, shape, 1, false).iter().all(|entry| !entry.contains("cooperative")), "{adapter:?}, {shape:?}");
+        }
+        // where it got one wrong in a kernel, that has the halves
+        let wrong = Adapter { wrong: vec!["dense_forward_cooperative_16_32_32x32"], ..of(Discrete, &[16], Some(32)) };
+        assert_eq!(chosen(&wrong, large, 1, true), ["half_128x128", "cooperative_16_32_128x128", "cooperative_16_32_128x128"]);
     }
 
     #[test]
@@ -166,7 +204,9 @@ mod tests {
         for kernel in crate::kernels::all() {
             let case = (kernel.cases)().swap_remove(0);
             for kind in [DeviceType::Discrete, DeviceType::Integrated, DeviceType::Virtual, DeviceType::Other, DeviceType::Software] {
-                let entry = choose(kernel, &case.words, &Adapter { kind, lanes: Some(8), f16: false, wrong: Vec::new() }).entry;
+                let entry =
+                    choose(kernel, &case.words, &Adapter { kind, lanes: Some(8), f16: false, matrices: Vec::new(), wrong: Vec::new() })
+                        .entry;
                 assert!(kernel.entries().iter().any(|own| own == entry), "{kernel:?} has no `{entry}`");
             }
         }

@@ -1,32 +1,40 @@
 //! What adapters may offer beyond the core of WebGPU: asked for when a device is opened, and kept, so that whoever can use it may ask.
 
-use wgpu::Features;
+use wgpu::{CooperativeMatrixProperties, CooperativeScalarType, Features};
 
 /// What a device has, or an adapter offers, beyond the core of WebGPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extras {
     features: Features,
     subgroup: [u32; 2],
+    /// The sizes of cooperative matrices of `f16` whose products are summed in `f32`.
+    matrices: Vec<u32>,
 }
 
 impl Extras {
-    /// What is asked for wherever it is offered. Cooperative matrices are not among them: wgpu hands them out to `unsafe` code only.
-    pub(super) fn wanted() -> Features {
-        Features::TIMESTAMP_QUERY | Features::TIMESTAMP_QUERY_INSIDE_PASSES | Features::SUBGROUP | Features::SHADER_F16
-    }
+    /// What is asked for wherever it is offered, and what is asked for besides with [`experimental`].
+    pub(super) const WANTED: Features =
+        Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES).union(Features::SUBGROUP).union(Features::SHADER_F16);
+    pub(super) const EXPERIMENTAL: Features = Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
 
     /// What an adapter offers.
     pub(super) fn offered(adapter: &wgpu::Adapter) -> Self {
-        Extras::new(adapter.features(), &adapter.get_info())
+        Extras::new(adapter.features(), &adapter.get_info(), &adapter.cooperative_matrix_properties())
     }
 
-    /// What a device was given; the application's own device may have been given more, or less.
-    pub(super) fn granted(device: &wgpu::Device) -> Self {
-        Extras::new(device.features(), &device.adapter_info())
+    /// What a device was given by its adapter. The application's own device may have been given more, or less, and its adapter is not known: of
+    /// cooperative matrices it is not known, then, which sizes there are.
+    pub(super) fn granted(device: &wgpu::Device, adapter: Option<&wgpu::Adapter>) -> Self {
+        let matrices = adapter.map_or_else(Vec::new, wgpu::Adapter::cooperative_matrix_properties);
+        Extras::new(device.features(), &device.adapter_info(), &matrices)
     }
 
-    fn new(features: Features, info: &wgpu::AdapterInfo) -> Self {
-        Extras { features, subgroup: [info.subgroup_min_size, info.subgroup_max_size] }
+    fn new(features: Features, info: &wgpu::AdapterInfo, matrices: &[CooperativeMatrixProperties]) -> Self {
+        // wgpu says 4 to 64 of all devices on Metal; subgroups of Apple's own GPUs are of 32
+        let apple = info.backend == wgpu::Backend::Metal && info.name.starts_with("Apple");
+        let subgroup = if apple { [32; 2] } else { [info.subgroup_min_size, info.subgroup_max_size] };
+        let there = if features.contains(Self::EXPERIMENTAL) { matrices } else { &[] };
+        Extras { features, subgroup, matrices: sizes(there) }
     }
 
     /// Whether all of these are there.
@@ -37,6 +45,16 @@ impl Extras {
     /// The smallest and the largest size of a subgroup; `None` where shaders have no subgroups.
     pub fn subgroups(&self) -> Option<[u32; 2]> {
         self.has(Features::SUBGROUP).then_some(self.subgroup)
+    }
+
+    /// The size of subgroups, where there are any and all have the same.
+    pub(super) fn lanes(&self) -> Option<u32> {
+        self.subgroups().and_then(|[min, max]| (min == max).then_some(max))
+    }
+
+    /// The sizes of cooperative matrices of `f16` whose products are summed in `f32`; none where they are not there, or are of other types.
+    pub(super) fn matrices(&self) -> &[u32] {
+        &self.matrices
     }
 
     /// Whether shaders know `f16`.
@@ -57,13 +75,33 @@ impl Extras {
             Some([min, max]) => format!("of {min} to {max}"),
             None => "no".to_string(),
         };
-        [
-            ("timestamps", timestamps),
-            ("subgroups", subgroups),
-            ("f16", yes(self.f16())),
-            ("cooperative matrix", yes(self.has(Features::EXPERIMENTAL_COOPERATIVE_MATRIX))),
-        ]
+        let matrices = match (self.has(Self::EXPERIMENTAL), &self.matrices[..]) {
+            (true, []) => "not of f16".to_string(),
+            (true, sizes) => format!("of {}", sizes.iter().map(|n| format!("{n}x{n}")).collect::<Vec<_>>().join(" and ")),
+            (false, _) => "no".to_string(),
+        };
+        [("timestamps", timestamps), ("subgroups", subgroups), ("f16", yes(self.f16())), ("cooperative matrix", matrices)]
     }
+}
+
+/// The sizes of the matrices that the products of halves are made of: square ones of `f16`, summed in `f32`. (WGSL has no other.)
+fn sizes(matrices: &[CooperativeMatrixProperties]) -> Vec<u32> {
+    let square = |m: &&CooperativeMatrixProperties| m.m_size == m.n_size && m.n_size == m.k_size;
+    let mixed = |m: &&CooperativeMatrixProperties| (m.ab_type, m.cr_type) == (CooperativeScalarType::F16, CooperativeScalarType::F32);
+    let mut sizes: Vec<u32> = matrices.iter().filter(square).filter(mixed).map(|m| m.m_size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+/// Leave to ask for features that wgpu calls experimental: the one thing that this crate needs `unsafe` for.
+#[expect(unsafe_code, reason = "wgpu hands out cooperative matrices (tensor cores) in no other way")]
+pub(super) fn experimental() -> wgpu::ExperimentalFeatures {
+    // SAFETY: the caller acknowledges that what is experimental in wgpu may hold bugs that end in undefined behavior, though nothing here is used
+    // otherwise than documented. It is asked for with `Extras::EXPERIMENTAL` alone, on adapters that offer it; what uses it are the shaders of
+    // `dense_cooperative.wgsl`, in sizes and types that the adapter lists, which naga validates, whose indices stay within their arrays, and whose
+    // first results are compared with the twin's before they are used.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 #[cfg(test)]
@@ -72,10 +110,38 @@ mod tests {
 
     #[test]
     fn what_is_offered_is_told_by_name() {
-        let of = |features, subgroup| Extras { features, subgroup }.list().map(|(_, there)| there);
-        assert_eq!(of(Features::empty(), [4, 128]), ["no"; 4]);
-        let all = Extras::wanted() | Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
-        assert_eq!(of(all, [32, 32]), ["yes", "of 32", "yes", "yes"]);
-        assert_eq!(of(Features::TIMESTAMP_QUERY | Features::SUBGROUP, [8, 32]), ["around passes", "of 8 to 32", "no", "no"]);
+        let of = |features, subgroup, matrices: &[u32]| {
+            Extras { features, subgroup, matrices: matrices.to_vec() }.list().map(|(_, there)| there)
+        };
+        assert_eq!(of(Features::empty(), [4, 128], &[]), ["no"; 4]);
+        let all = Extras::WANTED | Extras::EXPERIMENTAL;
+        assert_eq!(of(all, [32, 32], &[16]), ["yes", "of 32", "yes", "of 16x16"]);
+        assert_eq!(of(all, [8, 8], &[8, 16])[3], "of 8x8 and 16x16");
+        assert_eq!(of(all, [8, 8], &[])[3], "not of f16");
+        assert_eq!(of(Features::TIMESTAMP_QUERY | Features::SUBGROUP, [8, 32], &[]), ["around passes", "of 8 to 32", "no", "no"]);
+    }
+
+    #[test]
+    fn only_square_matrices_of_f16_that_are_summed_in_f32_are_of_use() {
+        use CooperativeScalarType::{F16, F32, I32};
+        let of = |[m_size, n_size, k_size]: [u32; 3], ab_type, cr_type| CooperativeMatrixProperties {
+            m_size,
+            n_size,
+            k_size,
+            ab_type,
+            cr_type,
+            saturating_accumulation: false,
+        };
+        let some = [
+            of([16; 3], F16, F32),
+            of([8, 16, 16], F16, F32),
+            of([8, 8, 16], F16, F32),
+            of([8; 3], F16, F16),
+            of([8; 3], F32, F32),
+            of([8; 3], I32, I32),
+        ];
+        assert_eq!(sizes(&some), [16]);
+        assert_eq!(sizes(&[of([16; 3], F16, F32), of([8; 3], F16, F32), of([16; 3], F16, F32)]), [8, 16]);
+        assert_eq!(sizes(&[]), [0; 0]);
     }
 }

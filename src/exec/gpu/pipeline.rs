@@ -18,15 +18,14 @@ pub(super) struct Made {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) bindings: Vec<Binding>,
-    tile: [u32; 2],
-    size: [u32; 3],
+    /// Elements of the grid that a workgroup makes.
+    covers: [u32; 3],
 }
 
 impl Made {
     /// How many workgroups cover a grid; a 1-D grid that is too long is folded into x and y. `None` when nothing covers it.
     pub(super) fn workgroups(&self, grid: [u32; 3]) -> Option<[u32; 3]> {
-        let groups = |axis: usize, tile: u32| grid[axis].div_ceil(tile).div_ceil(self.size[axis]);
-        let [mut x, mut y, z] = [groups(0, self.tile[0]), groups(1, self.tile[1]), groups(2, 1)];
+        let [mut x, mut y, z] = std::array::from_fn(|axis| grid[axis].div_ceil(self.covers[axis]));
         if x > 65_535 && y == 1 {
             y = x.div_ceil(65_535);
             x = x.div_ceil(y);
@@ -94,7 +93,7 @@ fn make(context: &Context, Job { kernel, text, variant }: &Job) -> Result<Made> 
         return Err(Error::Device(format!("{} refused the kernel {}: {error}", context.info().name, variant.entry)));
     }
     let layout = pipeline.get_bind_group_layout(0);
-    Ok(Made { pipeline, layout, bindings, tile: variant.tile, size })
+    Ok(Made { pipeline, layout, bindings, covers: variant.covers(size) })
 }
 
 /// What a text says of an entry point: the size of a workgroup, and the bindings.
