@@ -58,13 +58,11 @@ fn digits_are_learned_as_well_by_tensor_cores() {
             Trainer::new(model, Loss::cross_entropy()).precision(Precision::Mixed).seed(3)
         };
         let first = trainer().build_on(tensor.clone()).unwrap().first_step(&train).unwrap();
-        let products: Vec<_> = first.compiled.plan.program(first.program).dispatches.iter().map(|d| tensor.entry(d)).collect();
-        let by_matrices = products.iter().filter(|entry| entry.contains("_cooperative_")).count();
-        if by_matrices == 0 {
+        let dispatches = &first.compiled.plan.program(first.program).dispatches;
+        let products = || dispatches.iter().map(|d| tensor.entry(d)).filter(|entry| entry.contains("_cooperative_")).count();
+        if products() == 0 {
             continue;
         }
-        // two layers forward, two gradients, one error behind
-        assert_eq!(by_matrices, 5, "{}: {products:?}", device.info());
         let run = |device: &OpenDevice| {
             let report = trainer().build_on(device.clone()).unwrap().fit(&train, &valid, Stop::after(40)).unwrap();
             let accuracy = report.first().epochs.last().unwrap().valid.as_ref().unwrap().get("accuracy").unwrap();
@@ -73,6 +71,8 @@ fn digits_are_learned_as_well_by_tensor_cores() {
         let ((there, hash), (here, _)) = (run(&tensor), run(&Device::Cpu.open().unwrap()));
         assert!(there > 0.9 && (there - here).abs() <= 0.01, "{}: {there} by tensor cores, {here} on the CPU path", device.info());
         assert_eq!(run(&tensor).1, hash, "{}: and again to the bit", device.info());
+        // two layers forward, two gradients, one error behind: none was wrong when it was tried
+        assert_eq!(products(), 5, "{}", device.info());
     }
 }
 
