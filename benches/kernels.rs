@@ -1,5 +1,5 @@
 //! GFLOP/s and GB/s of the kernels that take the time, each variant, with the share of what the device reaches at its best:
-//! `cargo bench --bench kernels -- [--device llvmpipe] [--batch 128] [--only dense_forward] [--json]`
+//! `cargo bench --bench kernels -- [--device llvmpipe] [--batch 128] [--only dense_forward] [--half] [--json]`
 //!
 //! Bytes are those of the elements read and written, once each. The ceilings are measured first: the best of a large layer's
 //! three products in any variant, and c = a + b.
@@ -27,6 +27,9 @@ struct Arguments {
     /// Only jobs whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Products of operands that are rounded to f16, as mixed precision has them; an adapter's tensor cores are among their variants.
+    #[arg(long)]
+    half: bool,
     /// One JSON line a result.
     #[arg(long)]
     json: bool,
@@ -52,7 +55,7 @@ fn main() {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let device = Device::parse(&arguments.device).open()?;
-    let jobs: Vec<Job> = jobs(arguments.batch).into_iter().filter(|job| job.label.contains(&arguments.only)).collect();
+    let jobs: Vec<Job> = jobs(arguments.batch, arguments.half).into_iter().filter(|job| job.label.contains(&arguments.only)).collect();
     if jobs.is_empty() {
         return Err(Error::input(format!("no job has `{}` in its name: leave --only out to see them all", arguments.only)));
     }
@@ -94,18 +97,20 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn jobs(rows: u32) -> Vec<Job> {
+fn jobs(rows: u32, half: bool) -> Vec<Job> {
     let mut jobs = Vec::new();
     let batch = rows as usize;
     let mut add = |label: String, single: Single, moved: usize| jobs.push(Job { label, single, moved });
     // the layers of the MNIST job, and the largest of the wide one
     for (inputs, outputs) in [(784u32, 256u32), (256, 128), (128, 10), (1024, 4096)] {
-        let layer = Alone { rows, inputs, outputs, members: 1, kind: 1, half: false };
+        let layer = Alone { rows, inputs, outputs, members: 1, kind: 1, half };
         let (x, a, weight, arena) = (layer.x(), layer.a(), layer.weight(), layer.arena());
         let shape = format!("{inputs}x{outputs}");
+        // the scale of the loss, behind the operands of what goes back
+        let with = |buffers: &[usize]| buffers.iter().copied().chain(half.then_some(4)).collect::<Vec<_>>();
         add(format!("dense_forward {shape}"), Single::of(&layer.forward(), vec![x, arena, a], batch), x + arena + a);
-        add(format!("dense_delta {shape}"), Single::of(&layer.delta(), vec![a, arena, x, x], batch), a + weight + 2 * x);
-        add(format!("dense_gradient {shape}"), Single::of(&layer.gradient(), vec![a, x, arena], batch), a + x + arena);
+        add(format!("dense_delta {shape}"), Single::of(&layer.delta(), with(&[a, arena, x, x]), batch), a + weight + 2 * x);
+        add(format!("dense_gradient {shape}"), Single::of(&layer.gradient(), with(&[a, x, arena]), batch), a + x + arena);
     }
     let arena: usize = 235_264;
     let (arena4, members) = (arena as u32 / 4, 1);
