@@ -6,7 +6,8 @@ use std::cell::Cell;
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 6;
-/// Vectors of a row of a tile, where there are 32 registers, and where there are fewer.
+/// Vectors of a row of a tile, where there are so many registers, and where there are fewer.
+const REGISTERS: usize = 32;
 const VECTORS: usize = 4;
 const FEW_VECTORS: usize = 2;
 /// Rows of C that are finished before the next: their part of A stays in the nearest caches.
@@ -20,7 +21,7 @@ pub(super) fn panel_width() -> [usize; 2] {
     impl WithSimd for Width {
         type Output = [usize; 2];
         fn with_simd<S: Simd>(self, _: S) -> [usize; 2] {
-            let vectors = if S::REGISTER_COUNT >= 32 { VECTORS } else { FEW_VECTORS };
+            let vectors = if S::REGISTER_COUNT >= REGISTERS { VECTORS } else { FEW_VECTORS };
             [vectors * S::F32_LANES, S::F32_LANES]
         }
     }
@@ -41,7 +42,7 @@ struct Task<'a> {
 }
 
 thread_local! {
-    /// Room for a block of a left side that lies in columns.
+    /// Room for a block of a left side that is copied.
     static LEFT: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
@@ -57,11 +58,15 @@ impl WithSimd for Task<'_> {
             let rows = c.len() / stride;
             for k0 in (0..a.cols).step_by(BLOCK_DEPTH) {
                 let depth = BLOCK_DEPTH.min(a.cols - k0);
-                if a.col == 1 {
+                // with few registers six rows in six places are slow to read: a copy is worth it, even for a single panel
+                if a.col == 1 && S::REGISTER_COUNT >= REGISTERS {
                     let left = InRows { cells: &a.cells[first * a.row + k0..], stride: a.row };
                     tiles(simd, left, rows, right, k0, depth, c, stride);
                 } else {
-                    pack_columns(&a.cells[k0 * a.col + first..], a.col, rows, depth, &mut block);
+                    match a.col {
+                        1 => pack_rows(&a.cells[first * a.row + k0..], a.row, rows, depth, &mut block),
+                        _ => pack_columns(&a.cells[k0 * a.col + first..], a.col, rows, depth, &mut block),
+                    }
                     tiles(simd, InPanels { cells: &block }, rows, right, k0, depth, c, stride);
                 }
             }
@@ -82,6 +87,23 @@ fn pack_columns(cells: &[f32], stride: usize, rows: usize, depth: usize, block: 
         }
         if !rest.is_empty() {
             block[(whole.len() * depth + k) * ROWS..][..rest.len()].copy_from_slice(rest);
+        }
+    }
+}
+
+/// The same for a left side that lies in rows (`A(i, k) = cells[i·stride + k]`).
+fn pack_rows(cells: &[f32], stride: usize, rows: usize, depth: usize, block: &mut Vec<f32>) {
+    block.resize(BLOCK_ROWS * BLOCK_DEPTH, 0.0);
+    for first in (0..rows).step_by(ROWS) {
+        let panel = block[first * depth..][..ROWS * depth].as_chunks_mut::<ROWS>().0;
+        let row = |row: usize| &cells[(first + row) * stride..][..depth];
+        if first + ROWS <= rows {
+            let from: [&[f32]; ROWS] = std::array::from_fn(row);
+            panel.iter_mut().enumerate().for_each(|(k, group)| *group = from.map(|row| row[k]));
+        } else {
+            for (n, from) in (0..rows - first).map(row).enumerate() {
+                panel.iter_mut().zip(from).for_each(|(group, &cell)| group[n] = cell);
+            }
         }
     }
 }
@@ -116,7 +138,7 @@ impl<'a> Left for InRows<'a> {
     }
 }
 
-/// Rows as [`pack_columns`] left them.
+/// Rows as [`pack_columns`] and [`pack_rows`] left them.
 #[derive(Clone, Copy)]
 struct InPanels<'a> {
     cells: &'a [f32],
@@ -151,7 +173,7 @@ fn tiles<S: Simd, A: Left>(simd: S, a: A, rows: usize, right: &Right<'_>, k0: us
                 1 => of.tall::<S, A, 1>(simd, a, row, rows, depth, c, stride),
                 2 => of.tall::<S, A, 2>(simd, a, row, rows, depth, c, stride),
                 3 => of.tall::<S, A, 3>(simd, a, row, rows, depth, c, stride),
-                _ if S::REGISTER_COUNT >= 32 => of.tall::<S, A, VECTORS>(simd, a, row, rows, depth, c, stride),
+                _ if S::REGISTER_COUNT >= REGISTERS => of.tall::<S, A, VECTORS>(simd, a, row, rows, depth, c, stride),
                 _ => of.tall::<S, A, FEW_VECTORS>(simd, a, row, rows, depth, c, stride),
             }
         }
@@ -195,8 +217,15 @@ impl Tile<'_> {
             let [from, to] = [vector, vector + 1].map(|vector| row * stride + (vector * lanes).min(self.width));
             from..to
         };
+        // a store of a part of a vector is slow where it is not one instruction
+        let whole = self.width == N * lanes;
         let mut sums = [[simd.splat_f32s(0.0); N]; M];
-        if self.adds {
+        if self.adds && whole {
+            sums = std::array::from_fn(|row| {
+                let (c, _) = S::as_simd_f32s(&c[row * stride..][..N * lanes]);
+                std::array::from_fn(|vector| c[vector])
+            });
+        } else if self.adds {
             sums = std::array::from_fn(|row| std::array::from_fn(|vector| simd.partial_load_f32s(&c[cells(row, vector)])));
         }
         for k in 0..depth {
@@ -210,6 +239,11 @@ impl Tile<'_> {
             }
         }
         for (row, sums) in sums.into_iter().enumerate() {
+            if whole {
+                let (c, _) = S::as_mut_simd_f32s(&mut c[row * stride..][..N * lanes]);
+                c.copy_from_slice(&sums);
+                continue;
+            }
             for (vector, sum) in sums.into_iter().enumerate() {
                 simd.partial_store_f32s(&mut c[cells(row, vector)], sum);
             }
