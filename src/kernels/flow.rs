@@ -290,3 +290,31 @@ fn kernel(rows: usize, width: usize, members: usize) -> FlowColumns {
         high: f32::MAX,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formula::Formulas;
+    use crate::kernel::{Cells, Part, Row};
+    use std::cell::RefCell;
+
+    /// Σ a over 258 rows of 0.3, −0.1 and −0.2: what is left of the sum is what the three are off, 258 times.
+    fn left<T: Real>() -> f64 {
+        let row = [0.3, -0.1, -0.2, 0.0].map(T::of);
+        let a = Cells::Real(row.repeat(258));
+        let (delta, columns) = (a.clone(), Cells::Real(vec![T::zero(); NUMBERS]));
+        let cells = [a, delta, columns].map(RefCell::new);
+        let mut words = Vec::new();
+        Step::push(&mut words, &Row { rows: 258, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &[[0.0; 4]] });
+        let formulas = Formulas::none();
+        let args = Args::new(&cells, &[0, 1, 2], &formulas);
+        kernel(258, 3, 1).cpu(&Step::of_row(&words), &args);
+        args.real(2)[0].wide()
+    }
+
+    #[test]
+    fn a_sum_of_rows_that_are_all_alike_does_not_round_in_the_same_direction_each_time() {
+        let truth = 258.0 * (f64::from(0.3f32) - f64::from(0.1f32) - f64::from(0.2f32));
+        assert!((left::<f64>() - truth).abs() <= 1e-12 && (left::<f32>() - truth).abs() <= 1e-9, "{} for {truth}", left::<f32>());
+    }
+}
