@@ -60,6 +60,11 @@ impl<'a, T: Copy> Matrix<'a, T> {
     fn below(self, first: usize) -> Self {
         Matrix { cells: &self.cells[first * self.row..], rows: self.rows - first, ..self }
     }
+
+    /// So many rows from one on.
+    fn rows(self, first: usize, rows: usize) -> Self {
+        Matrix { rows, ..self.below(first) }
+    }
 }
 
 /// What is done to each finished row of a product: its number, and all cells from one row to the next.
@@ -72,36 +77,48 @@ thread_local! {
     static TURNED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
+/// How far k runs at most before the next block of it: so much of a panel of B stays near while the rows of A go by.
+const BLOCK_DEPTH: usize = 512;
+
 /// `C = A·B`, then `finish` on every row of C, whose rows lie `stride` apart.
 ///
-/// The vectors run along the columns of B, which is copied into panels for that. Where A is much smaller than B, as with a small batch
-/// and a large weight, the product is made the other way round, `Cᵀ = Bᵀ·Aᵀ`: then A is copied, and the weight read once as it lies.
+/// The vectors run along the columns of B. Where B lies in columns and A is much smaller, as with a small batch and a large weight, the
+/// product is made the other way round, `Cᵀ = Bᵀ·Aᵀ`: then A is what is copied, and the weight is read once as it lies.
 pub fn product(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
     let (m, depth, n) = (a.rows, a.cols, b.cols);
     assert!(b.rows == depth && n <= stride && c.len() == m * stride, "the shapes of a product fit");
-    // elements that either way copies; turning C back costs about three copies. A small A reads a B that lies in rows without a copy
-    let turned = (b.col != 1 || m > FEW_ROWS) && depth * m + 3 * m * n < depth * n;
-    let operations = 2 * m * depth * n;
-    let room = RIGHT.take();
-    if turned {
-        let right = Right::new(a.t(), n, panel_width(), room);
-        let width = right.width();
+    // elements that either way copies; turning C back costs about three copies
+    if b.col != 1 && depth * m + 3 * m * n < depth * n {
+        let width = m.next_multiple_of(LINE);
         let mut product = TURNED.take();
         product.resize(n * width, 0.0);
-        over_rows(&mut product, width, ROWS, operations, |first, cells| multiply(b.t().below(first), &right, cells, width, &|_, _| {}));
+        in_blocks(b.t(), a.t(), &mut product, width, &|_, _| {});
         over_rows(c, stride, LINE, TURN * m * n, |first, cells| {
             turn(&product[first..], width, cells, stride, n);
             cells.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(first + row, cells));
         });
         TURNED.set(product);
-        RIGHT.set(right.into_room());
     } else {
-        let right = Right::new(b, m, panel_width(), room);
-        over_rows(c, stride, ROWS, operations, |first, cells| {
-            multiply(a.below(first), &right, cells, stride, &|row, cells| finish(first + row, cells));
-        });
-        RIGHT.set(right.into_room());
+        in_blocks(a, b, c, stride, finish);
     }
+}
+
+/// The product, block after block of k. Of each, B is copied into panels for the vectors, and the rows of A and C are shared out.
+fn in_blocks(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
+    let (m, depth, n) = (a.rows, a.cols, b.cols);
+    let blocks = depth.div_ceil(BLOCK_DEPTH).max(1);
+    let mut room = RIGHT.take();
+    for block in 0..blocks {
+        let [from, to] = [block, block + 1].map(|block| block * depth / blocks);
+        let (a, b) = (a.t().rows(from, to - from).t(), b.rows(from, to - from));
+        let right = Right::new(b, m, panel_width(), room);
+        over_rows(c, stride, ROWS, 2 * m * n * (to - from), |first, cells| {
+            let finish: Finish<'_, f32> = if block + 1 == blocks { &|row, cells| finish(first + row, cells) } else { &|_, _| {} };
+            multiply(a.below(first), &right, block > 0, cells, stride, finish);
+        });
+        room = right.into_room();
+    }
+    RIGHT.set(room);
 }
 
 #[cfg(test)]

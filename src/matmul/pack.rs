@@ -26,16 +26,23 @@ impl<'a> Right<'a> {
         let mut cells = room;
         cells.resize((cols - in_place).div_ceil(panel) * depth * panel, 0.0);
         over_rows(&mut cells, depth * panel, 1, TURN * depth * (cols - in_place), |first, cells| {
-            for (i, cells) in cells.chunks_exact_mut(depth * panel).enumerate() {
-                let from = in_place + (first + i) * panel;
-                let width = panel.min(cols - from);
-                if b.col == 1 {
-                    for (k, row) in cells.chunks_exact_mut(panel).enumerate() {
-                        row[..width].copy_from_slice(&b.cells[k * b.row + from..][..width]);
+            let from = in_place + first * panel;
+            if b.col == 1 {
+                // row after row: a panel after the other would touch every page of the matrix for each
+                let to = cols.min(from + cells.len() / depth.max(1));
+                for k in 0..depth {
+                    for (i, part) in b.cells[k * b.row..][from..to].chunks(panel).enumerate() {
+                        let row = &mut cells[(i * depth + k) * panel..][..panel];
+                        row[..part.len()].copy_from_slice(part);
+                        row[part.len()..].fill(0.0);
                     }
-                } else {
-                    turn(&b.cells[from * b.col..], b.col, cells, panel, width);
                 }
+                return;
+            }
+            for (i, cells) in cells.chunks_exact_mut(depth * panel).enumerate() {
+                let from = from + i * panel;
+                let width = panel.min(cols - from);
+                turn(&b.cells[from * b.col..], b.col, cells, panel, width);
                 if width < panel {
                     cells.chunks_exact_mut(panel).for_each(|row| row[width..].fill(0.0));
                 }
@@ -44,17 +51,12 @@ impl<'a> Right<'a> {
         Right { b, in_place, cells, cols, panel }
     }
 
-    /// The rows from `k` on of the panel that starts at column `from`, and how far it is from one to the next.
-    pub(super) fn rows(&self, from: usize, k: usize) -> (&[f32], usize) {
+    /// The rows of the panel that starts at column `from`, and how far it is from one to the next.
+    pub(super) fn rows(&self, from: usize) -> (&[f32], usize) {
         match from < self.in_place {
-            true => (&self.b.cells[k * self.b.row + from..], self.b.row),
-            false => (&self.cells[(from - self.in_place) * self.b.rows + k * self.panel..], self.panel),
+            true => (&self.b.cells[from..], self.b.row),
+            false => (&self.cells[(from - self.in_place) * self.b.rows..], self.panel),
         }
-    }
-
-    /// All panels' columns together.
-    pub(super) fn width(&self) -> usize {
-        self.cols.next_multiple_of(self.panel)
     }
 
     /// The room, for the next.

@@ -10,10 +10,8 @@ pub(super) const ROWS: usize = 6;
 const REGISTERS: usize = 32;
 const VECTORS: usize = 4;
 const FEW_VECTORS: usize = 2;
-/// Rows of C that are finished before the next: their part of A stays in the nearest caches.
-const BLOCK_ROWS: usize = 8 * ROWS;
-/// How far k runs before the next tile: that much of a panel stays in the second cache.
-const BLOCK_DEPTH: usize = 512;
+/// Rows of C whose part of A stays in the second cache while all panels of B go by.
+const BLOCK_ROWS: usize = 32 * ROWS;
 
 /// Columns of a panel and lanes of a vector on this processor.
 pub(super) fn panel_width() -> [usize; 2] {
@@ -28,14 +26,15 @@ pub(super) fn panel_width() -> [usize; 2] {
     Arch::new().dispatch(Width)
 }
 
-/// `C = A·B` for the rows of C that there are, `finish` on each.
-pub(super) fn multiply(a: Matrix<'_, f32>, right: &Right<'_>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
-    Arch::new().dispatch(Task { a, right, c, stride, finish });
+/// `C = A·B`, or `C += A·B`, for the rows of C that there are, then `finish` on each.
+pub(super) fn multiply(a: Matrix<'_, f32>, right: &Right<'_>, adds: bool, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
+    Arch::new().dispatch(Task { a, right, adds, c, stride, finish });
 }
 
 struct Task<'a> {
     a: Matrix<'a, f32>,
     right: &'a Right<'a>,
+    adds: bool,
     c: &'a mut [f32],
     stride: usize,
     finish: Finish<'a, f32>,
@@ -51,24 +50,22 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Task { a, right, c, stride, finish } = self;
+        let Task { a, right, adds, c, stride, finish } = self;
         let mut block = LEFT.take();
         for (number, c) in c.chunks_mut(BLOCK_ROWS * stride).enumerate() {
             let first = number * BLOCK_ROWS;
             let rows = c.len() / stride;
-            for k0 in (0..a.cols).step_by(BLOCK_DEPTH) {
-                let depth = BLOCK_DEPTH.min(a.cols - k0);
-                // with few registers six rows in six places are slow to read: a copy is worth it, even for a single panel
-                if a.col == 1 && S::REGISTER_COUNT >= REGISTERS {
-                    let left = InRows { cells: &a.cells[first * a.row + k0..], stride: a.row };
-                    tiles(simd, left, rows, right, k0, depth, c, stride);
-                } else {
-                    match a.col {
-                        1 => pack_rows(&a.cells[first * a.row + k0..], a.row, rows, depth, &mut block),
-                        _ => pack_columns(&a.cells[k0 * a.col + first..], a.col, rows, depth, &mut block),
-                    }
-                    tiles(simd, InPanels { cells: &block }, rows, right, k0, depth, c, stride);
+            // with few registers six rows in six places are slow to read: a copy is worth it, even for a single panel
+            if a.col == 1 && S::REGISTER_COUNT >= REGISTERS {
+                let left = InRows { cells: &a.cells[first * a.row..], stride: a.row };
+                tiles(simd, left, rows, a.cols, right, adds, c, stride);
+            } else {
+                block.resize(rows.next_multiple_of(ROWS) * a.cols, 0.0);
+                match a.col {
+                    1 => pack_rows(&a.cells[first * a.row..], a.row, rows, a.cols, &mut block),
+                    _ => pack_columns(&a.cells[first..], a.col, rows, a.cols, &mut block),
                 }
+                tiles(simd, InPanels { cells: &block }, rows, a.cols, right, adds, c, stride);
             }
             c.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(first + row, cells));
         }
@@ -77,8 +74,7 @@ impl WithSimd for Task<'_> {
 }
 
 /// Copies `rows` rows of a left side that lies in columns (`A(i, k) = cells[k·stride + i]`) into panels of `ROWS`: `[panel][k][row]`.
-fn pack_columns(cells: &[f32], stride: usize, rows: usize, depth: usize, block: &mut Vec<f32>) {
-    block.resize(BLOCK_ROWS * BLOCK_DEPTH, 0.0);
+fn pack_columns(cells: &[f32], stride: usize, rows: usize, depth: usize, block: &mut [f32]) {
     for k in 0..depth {
         let column = &cells[k * stride..][..rows];
         let (whole, rest) = column.as_chunks::<ROWS>();
@@ -92,8 +88,7 @@ fn pack_columns(cells: &[f32], stride: usize, rows: usize, depth: usize, block: 
 }
 
 /// The same for a left side that lies in rows (`A(i, k) = cells[i·stride + k]`).
-fn pack_rows(cells: &[f32], stride: usize, rows: usize, depth: usize, block: &mut Vec<f32>) {
-    block.resize(BLOCK_ROWS * BLOCK_DEPTH, 0.0);
+fn pack_rows(cells: &[f32], stride: usize, rows: usize, depth: usize, block: &mut [f32]) {
     for first in (0..rows).step_by(ROWS) {
         let panel = block[first * depth..][..ROWS * depth].as_chunks_mut::<ROWS>().0;
         let row = |row: usize| &cells[(first + row) * stride..][..depth];
@@ -159,15 +154,15 @@ impl<'a> Left for InPanels<'a> {
     }
 }
 
-/// All tiles of a block of rows: `C += A·B` for the k from `k0` on, `C = A·B` where that is the first.
+/// All tiles of a block of rows.
 #[expect(clippy::too_many_arguments, reason = "inner loop of one function")]
 #[inline(always)]
-fn tiles<S: Simd, A: Left>(simd: S, a: A, rows: usize, right: &Right<'_>, k0: usize, depth: usize, c: &mut [f32], stride: usize) {
+fn tiles<S: Simd, A: Left>(simd: S, a: A, rows: usize, depth: usize, right: &Right<'_>, adds: bool, c: &mut [f32], stride: usize) {
     for column in (0..right.cols).step_by(right.panel) {
-        let (b, step) = right.rows(column, k0);
+        let (b, step) = right.rows(column);
         let width = right.panel.min(right.cols - column);
         for row in (0..rows).step_by(ROWS) {
-            let of = Tile { b, step, adds: k0 > 0, width };
+            let of = Tile { b, step, adds, width };
             let c = &mut c[row * stride + column..];
             match width.div_ceil(S::F32_LANES) {
                 1 => of.tall::<S, A, 1>(simd, a, row, rows, depth, c, stride),
@@ -183,7 +178,7 @@ fn tiles<S: Simd, A: Left>(simd: S, a: A, rows: usize, right: &Right<'_>, k0: us
 /// What tiles of all heights need.
 #[derive(Clone, Copy)]
 struct Tile<'a> {
-    /// The panel, from the first k on.
+    /// The panel.
     b: &'a [f32],
     /// From one k to the next.
     step: usize,
