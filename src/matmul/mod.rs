@@ -8,9 +8,10 @@ mod pack;
 mod tile;
 
 use crate::parallel::over_rows;
-use pack::{FEW_ROWS, LINE, Right, TURN, turn};
+use pack::{LINE, Right, TURN, room_of, turn};
 use std::cell::Cell;
-use tile::{ROWS, multiply, panel_width};
+use std::ops::Range;
+use tile::{Into, ROWS, multiply, panel_width};
 
 /// A matrix in a slice: element `(i, j)` is `cells[i·row + j·col]`, and one of the two strides is 1.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +62,14 @@ impl<'a, T: Copy> Matrix<'a, T> {
         Matrix { cells: &self.cells[first * self.row..], rows: self.rows - first, ..self }
     }
 
-    /// So many rows from one on.
-    fn rows(self, first: usize, rows: usize) -> Self {
-        Matrix { rows, ..self.below(first) }
+    /// Some of its rows.
+    fn rows(self, rows: &Range<usize>) -> Self {
+        Matrix { rows: rows.len(), ..self.below(rows.start) }
+    }
+
+    /// Some of its columns.
+    fn columns(self, columns: &Range<usize>) -> Self {
+        self.t().rows(columns).t()
     }
 }
 
@@ -77,8 +83,9 @@ thread_local! {
     static TURNED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-/// How far k runs at most before the next block of it: so much of a panel of B stays near while the rows of A go by.
-const BLOCK_DEPTH: usize = 512;
+/// Columns of a right side that are copied at a time, and cells, a MiB: so much stays near while all rows of the left side go by.
+const BLOCK_COLS: usize = 1024;
+const BLOCK_CELLS: usize = 1 << 18;
 
 /// `C = A·B`, then `finish` on every row of C, whose rows lie `stride` apart.
 ///
@@ -90,35 +97,43 @@ pub fn product(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: us
     // elements that either way copies; turning C back costs about three copies
     if b.col != 1 && depth * m + 3 * m * n < depth * n {
         let width = m.next_multiple_of(LINE);
-        let mut product = TURNED.take();
-        product.resize(n * width, 0.0);
-        in_blocks(b.t(), a.t(), &mut product, width, &|_, _| {});
+        let mut room = TURNED.take();
+        let product = room_of(&mut room, n * width);
+        in_blocks(b.t(), a.t(), product, width, &|_, _| {});
         over_rows(c, stride, LINE, TURN * m * n, |first, cells| {
             turn(&product[first..], width, cells, stride, n);
             cells.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(first + row, cells));
         });
-        TURNED.set(product);
+        TURNED.set(room);
     } else {
         in_blocks(a, b, c, stride, finish);
     }
 }
 
-/// The product, block after block of k. Of each, B is copied into panels for the vectors, and the rows of A and C are shared out.
+/// The product, block after block of B's columns and of k. Of each, B is copied into panels for the vectors, and the rows of A and C are
+/// shared out.
 fn in_blocks(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
     let (m, depth, n) = (a.rows, a.cols, b.cols);
-    let blocks = depth.div_ceil(BLOCK_DEPTH).max(1);
     let mut room = RIGHT.take();
-    for block in 0..blocks {
-        let [from, to] = [block, block + 1].map(|block| block * depth / blocks);
-        let (a, b) = (a.t().rows(from, to - from).t(), b.rows(from, to - from));
-        let right = Right::new(b, m, panel_width(), room);
-        over_rows(c, stride, ROWS, 2 * m * n * (to - from), |first, cells| {
-            let finish: Finish<'_, f32> = if block + 1 == blocks { &|row, cells| finish(first + row, cells) } else { &|_, _| {} };
-            multiply(a.below(first), &right, block > 0, cells, stride, finish);
-        });
-        room = right.into_room();
+    for columns in blocks(n, BLOCK_COLS, panel_width()[0]) {
+        for ks in blocks(depth, BLOCK_CELLS / columns.len().max(1), 1) {
+            let right = Right::new(b.rows(&ks).columns(&columns), m, panel_width(), room);
+            let a = a.columns(&ks);
+            let last = columns.end == n && ks.end == depth;
+            over_rows(c, stride, ROWS, 2 * m * columns.len() * ks.len(), |first, cells| {
+                let finish: Finish<'_, f32> = if last { &|row, cells| finish(first + row, cells) } else { &|_, _| {} };
+                multiply(a.below(first), &right, Into { cells, stride, column: columns.start, adds: ks.start > 0 }, finish);
+            });
+            room = right.into_room();
+        }
     }
     RIGHT.set(room);
+}
+
+/// Cuts so many into blocks of about the same size, `most` at most, all but the last a multiple of `grain`. One of none where there are none.
+fn blocks(count: usize, most: usize, grain: usize) -> impl Iterator<Item = Range<usize>> {
+    let size = count.div_ceil(count.div_ceil(most).max(1)).next_multiple_of(grain).max(1);
+    (0..count.max(1)).step_by(size).map(move |from| from..count.min(from + size))
 }
 
 #[cfg(test)]
@@ -138,7 +153,9 @@ mod tests {
     #[test]
     fn products_of_all_forms_and_edges_are_those_of_plain_sums() {
         let sizes = [1, 2, 5, 6, 7, 15, 16, 17, 33, 63, 64, 65, 130];
-        let shapes = sizes.iter().flat_map(|&m| sizes.iter().map(move |&n| (m, n)));
+        // many columns are cut into blocks
+        let wide = [(7, 1100), (1100, 7), (50, 2049)];
+        let shapes = sizes.iter().flat_map(|&m| sizes.iter().map(move |&n| (m, n))).chain(wide);
         for (at, (m, n)) in shapes.enumerate() {
             let depth = [1, 3, 16, 513, 1030][at % 5];
             for (a_turned, b_turned) in [(false, false), (false, true), (true, false), (true, true)] {

@@ -24,8 +24,8 @@ impl<'a> Right<'a> {
             false => 0,
         };
         let mut cells = room;
-        cells.resize((cols - in_place).div_ceil(panel) * depth * panel, 0.0);
-        over_rows(&mut cells, depth * panel, 1, TURN * depth * (cols - in_place), |first, cells| {
+        let copied = room_of(&mut cells, (cols - in_place).div_ceil(panel) * depth * panel);
+        over_rows(copied, depth * panel, 1, TURN * depth * (cols - in_place), |first, cells| {
             let from = in_place + first * panel;
             if b.col == 1 {
                 // row after row: a panel after the other would touch every page of the matrix for each
@@ -51,11 +51,11 @@ impl<'a> Right<'a> {
         Right { b, in_place, cells, cols, panel }
     }
 
-    /// The rows of the panel that starts at column `from`, and how far it is from one to the next.
-    pub(super) fn rows(&self, from: usize) -> (&[f32], usize) {
+    /// The rows from `k` on of the panel that starts at column `from`, and how far it is from one to the next.
+    pub(super) fn rows(&self, from: usize, k: usize) -> (&[f32], usize) {
         match from < self.in_place {
-            true => (&self.b.cells[from..], self.b.row),
-            false => (&self.cells[(from - self.in_place) * self.b.rows..], self.panel),
+            true => (&self.b.cells[k * self.b.row + from..], self.b.row),
+            false => (&self.cells[(from - self.in_place) * self.b.rows + k * self.panel..], self.panel),
         }
     }
 
@@ -63,6 +63,14 @@ impl<'a> Right<'a> {
     pub(super) fn into_room(self) -> Vec<f32> {
         self.cells
     }
+}
+
+/// So many cells of a room that is kept, with whatever is in them.
+pub(super) fn room_of(cells: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if cells.len() < len {
+        cells.resize(len, 0.0);
+    }
+    &mut cells[..len]
 }
 
 /// Left sides of so few rows read each panel too seldom to copy it first.

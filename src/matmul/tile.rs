@@ -1,6 +1,7 @@
 //! The innermost part of a product: tiles of C that stay in registers while k runs.
 
-use super::{Finish, Matrix, pack::Right};
+use super::pack::{Right, room_of};
+use super::{Finish, Matrix, blocks};
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::Cell;
 
@@ -12,6 +13,8 @@ const VECTORS: usize = 4;
 const FEW_VECTORS: usize = 2;
 /// Rows of C whose part of A stays in the second cache while all panels of B go by.
 const BLOCK_ROWS: usize = 32 * ROWS;
+/// How far k runs before the next tile: so much of a panel of B stays in the first cache.
+const BLOCK_DEPTH: usize = 256;
 
 /// Columns of a panel and lanes of a vector on this processor.
 pub(super) fn panel_width() -> [usize; 2] {
@@ -26,17 +29,26 @@ pub(super) fn panel_width() -> [usize; 2] {
     Arch::new().dispatch(Width)
 }
 
+/// Where a product goes.
+pub(super) struct Into<'a> {
+    /// Rows of C, `stride` apart.
+    pub(super) cells: &'a mut [f32],
+    pub(super) stride: usize,
+    /// The column of C that is the first of the right side.
+    pub(super) column: usize,
+    /// Whether it is added to what is there.
+    pub(super) adds: bool,
+}
+
 /// `C = A·B`, or `C += A·B`, for the rows of C that there are, then `finish` on each.
-pub(super) fn multiply(a: Matrix<'_, f32>, right: &Right<'_>, adds: bool, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
-    Arch::new().dispatch(Task { a, right, adds, c, stride, finish });
+pub(super) fn multiply(a: Matrix<'_, f32>, right: &Right<'_>, into: Into<'_>, finish: Finish<'_, f32>) {
+    Arch::new().dispatch(Task { a, right, into, finish });
 }
 
 struct Task<'a> {
     a: Matrix<'a, f32>,
     right: &'a Right<'a>,
-    adds: bool,
-    c: &'a mut [f32],
-    stride: usize,
+    into: Into<'a>,
     finish: Finish<'a, f32>,
 }
 
@@ -50,22 +62,25 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Task { a, right, adds, c, stride, finish } = self;
+        let Task { a, right, into: Into { cells, stride, column, adds }, finish } = self;
         let mut block = LEFT.take();
-        for (number, c) in c.chunks_mut(BLOCK_ROWS * stride).enumerate() {
+        for (number, c) in cells.chunks_mut(BLOCK_ROWS * stride).enumerate() {
             let first = number * BLOCK_ROWS;
             let rows = c.len() / stride;
-            // with few registers six rows in six places are slow to read: a copy is worth it, even for a single panel
-            if a.col == 1 && S::REGISTER_COUNT >= REGISTERS {
-                let left = InRows { cells: &a.cells[first * a.row..], stride: a.row };
-                tiles(simd, left, rows, a.cols, right, adds, c, stride);
-            } else {
-                block.resize(rows.next_multiple_of(ROWS) * a.cols, 0.0);
-                match a.col {
-                    1 => pack_rows(&a.cells[first * a.row..], a.row, rows, a.cols, &mut block),
-                    _ => pack_columns(&a.cells[first..], a.col, rows, a.cols, &mut block),
+            for ks in blocks(a.cols, BLOCK_DEPTH, 1) {
+                let (k0, depth) = (ks.start, ks.len());
+                let tiles = Tiles { right, k0, depth, adds: adds || k0 > 0, rows, stride };
+                // with few registers six rows in six places are slow to read: a copy is worth it, even for a single panel
+                if a.col == 1 && S::REGISTER_COUNT >= REGISTERS {
+                    tiles.run(simd, InRows { cells: &a.cells[first * a.row + k0..], stride: a.row }, &mut c[column..]);
+                } else {
+                    let block = room_of(&mut block, rows.next_multiple_of(ROWS) * depth);
+                    match a.col {
+                        1 => pack_rows(&a.cells[first * a.row + k0..], a.row, rows, depth, block),
+                        _ => pack_columns(&a.cells[k0 * a.col + first..], a.col, rows, depth, block),
+                    }
+                    tiles.run(simd, InPanels { cells: block }, &mut c[column..]);
                 }
-                tiles(simd, InPanels { cells: &block }, rows, a.cols, right, adds, c, stride);
             }
             c.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(first + row, cells));
         }
@@ -103,13 +118,17 @@ fn pack_rows(cells: &[f32], stride: usize, rows: usize, depth: usize, block: &mu
     }
 }
 
-/// The left side of a block: how a tile gets at its rows.
+/// The left side of a block.
 trait Left: Copy {
-    /// `M` rows from row `first` on.
-    type Cut<const M: usize>: Copy;
-    fn cut<const M: usize>(self, first: usize, depth: usize) -> Self::Cut<M>;
-    /// Their elements at k.
-    fn at<const M: usize>(cut: Self::Cut<M>, k: usize) -> [f32; M];
+    /// Adds to the `M` rows from row `first` on the products of their elements with the rows of B, k after k.
+    fn add<S: Simd, const M: usize, const N: usize>(
+        self,
+        simd: S,
+        first: usize,
+        depth: usize,
+        b: impl Iterator<Item = [S::f32s; N]>,
+        sums: [[S::f32s; N]; M],
+    ) -> [[S::f32s; N]; M];
 }
 
 /// Rows as they lie in the matrix.
@@ -119,17 +138,21 @@ struct InRows<'a> {
     stride: usize,
 }
 
-impl<'a> Left for InRows<'a> {
-    type Cut<const M: usize> = [&'a [f32]; M];
-
+impl Left for InRows<'_> {
     #[inline(always)]
-    fn cut<const M: usize>(self, first: usize, depth: usize) -> [&'a [f32]; M] {
-        std::array::from_fn(|row| &self.cells[(first + row) * self.stride..][..depth])
-    }
-
-    #[inline(always)]
-    fn at<const M: usize>(cut: [&'a [f32]; M], k: usize) -> [f32; M] {
-        std::array::from_fn(|row| cut[row][k])
+    fn add<S: Simd, const M: usize, const N: usize>(
+        self,
+        simd: S,
+        first: usize,
+        depth: usize,
+        b: impl Iterator<Item = [S::f32s; N]>,
+        mut sums: [[S::f32s; N]; M],
+    ) -> [[S::f32s; N]; M] {
+        let rows: [&[f32]; M] = std::array::from_fn(|row| &self.cells[(first + row) * self.stride..][..depth]);
+        for (k, b) in (0..depth).zip(b) {
+            sums = add(simd, std::array::from_fn(|row| rows[row][k]), b, sums);
+        }
+        sums
     }
 }
 
@@ -139,37 +162,54 @@ struct InPanels<'a> {
     cells: &'a [f32],
 }
 
-impl<'a> Left for InPanels<'a> {
-    type Cut<const M: usize> = &'a [[f32; ROWS]];
-
+impl Left for InPanels<'_> {
     #[inline(always)]
-    fn cut<const M: usize>(self, first: usize, depth: usize) -> &'a [[f32; ROWS]] {
-        self.cells[first * depth..][..ROWS * depth].as_chunks().0
-    }
-
-    #[inline(always)]
-    fn at<const M: usize>(cut: &'a [[f32; ROWS]], k: usize) -> [f32; M] {
-        let rows = &cut[k];
-        std::array::from_fn(|row| rows[row])
+    fn add<S: Simd, const M: usize, const N: usize>(
+        self,
+        simd: S,
+        first: usize,
+        depth: usize,
+        b: impl Iterator<Item = [S::f32s; N]>,
+        mut sums: [[S::f32s; N]; M],
+    ) -> [[S::f32s; N]; M] {
+        let (rows, _) = self.cells[first * depth..][..ROWS * depth].as_chunks::<ROWS>();
+        for (rows, b) in rows.iter().zip(b) {
+            sums = add(simd, std::array::from_fn(|row| rows[row]), b, sums);
+        }
+        sums
     }
 }
 
-/// All tiles of a block of rows.
-#[expect(clippy::too_many_arguments, reason = "inner loop of one function")]
-#[inline(always)]
-fn tiles<S: Simd, A: Left>(simd: S, a: A, rows: usize, depth: usize, right: &Right<'_>, adds: bool, c: &mut [f32], stride: usize) {
-    for column in (0..right.cols).step_by(right.panel) {
-        let (b, step) = right.rows(column);
-        let width = right.panel.min(right.cols - column);
-        for row in (0..rows).step_by(ROWS) {
-            let of = Tile { b, step, adds, width };
-            let c = &mut c[row * stride + column..];
-            match width.div_ceil(S::F32_LANES) {
-                1 => of.tall::<S, A, 1>(simd, a, row, rows, depth, c, stride),
-                2 => of.tall::<S, A, 2>(simd, a, row, rows, depth, c, stride),
-                3 => of.tall::<S, A, 3>(simd, a, row, rows, depth, c, stride),
-                _ if S::REGISTER_COUNT >= REGISTERS => of.tall::<S, A, VECTORS>(simd, a, row, rows, depth, c, stride),
-                _ => of.tall::<S, A, FEW_VECTORS>(simd, a, row, rows, depth, c, stride),
+/// All tiles of a block of rows: `C = A·B` or `C += A·B` over `depth` k from `k0` on.
+#[derive(Clone, Copy)]
+struct Tiles<'a> {
+    right: &'a Right<'a>,
+    k0: usize,
+    depth: usize,
+    /// Whether it is added to what is there.
+    adds: bool,
+    rows: usize,
+    /// From one row of C to the next.
+    stride: usize,
+}
+
+impl Tiles<'_> {
+    #[inline(always)]
+    fn run<S: Simd, A: Left>(self, simd: S, a: A, c: &mut [f32]) {
+        let Tiles { right, depth, adds, stride, .. } = self;
+        for column in (0..right.cols).step_by(right.panel) {
+            let (b, step) = right.rows(column, self.k0);
+            let width = right.panel.min(right.cols - column);
+            for row in (0..self.rows).step_by(ROWS) {
+                let tile = Tile { b, step, adds, depth, width, stride };
+                let (c, tall) = (&mut c[row * stride + column..], self.rows - row);
+                match width.div_ceil(S::F32_LANES) {
+                    1 => tile.tall::<S, A, 1>(simd, a, row, tall, c),
+                    2 => tile.tall::<S, A, 2>(simd, a, row, tall, c),
+                    3 => tile.tall::<S, A, 3>(simd, a, row, tall, c),
+                    _ if S::REGISTER_COUNT >= REGISTERS => tile.tall::<S, A, VECTORS>(simd, a, row, tall, c),
+                    _ => tile.tall::<S, A, FEW_VECTORS>(simd, a, row, tall, c),
+                }
             }
         }
     }
@@ -178,34 +218,34 @@ fn tiles<S: Simd, A: Left>(simd: S, a: A, rows: usize, depth: usize, right: &Rig
 /// What tiles of all heights need.
 #[derive(Clone, Copy)]
 struct Tile<'a> {
-    /// The panel.
+    /// The panel, from the first k on.
     b: &'a [f32],
     /// From one k to the next.
     step: usize,
-    /// Whether the tile is added to what is there.
     adds: bool,
+    depth: usize,
     width: usize,
+    stride: usize,
 }
 
 impl Tile<'_> {
-    /// The tile at a row, as tall as there are rows.
-    #[expect(clippy::too_many_arguments, reason = "inner loop of one function")]
+    /// The tile at a row, as tall as there are rows from it on.
     #[inline(always)]
-    fn tall<S: Simd, A: Left, const N: usize>(self, simd: S, a: A, row: usize, rows: usize, depth: usize, c: &mut [f32], stride: usize) {
-        match rows - row {
-            1 => self.run::<S, A, 1, N>(simd, a, row, depth, c, stride),
-            2 => self.run::<S, A, 2, N>(simd, a, row, depth, c, stride),
-            3 => self.run::<S, A, 3, N>(simd, a, row, depth, c, stride),
-            4 => self.run::<S, A, 4, N>(simd, a, row, depth, c, stride),
-            5 => self.run::<S, A, 5, N>(simd, a, row, depth, c, stride),
-            _ => self.run::<S, A, ROWS, N>(simd, a, row, depth, c, stride),
+    fn tall<S: Simd, A: Left, const N: usize>(self, simd: S, a: A, row: usize, rows: usize, c: &mut [f32]) {
+        match rows {
+            1 => self.run::<S, A, 1, N>(simd, a, row, c),
+            2 => self.run::<S, A, 2, N>(simd, a, row, c),
+            3 => self.run::<S, A, 3, N>(simd, a, row, c),
+            4 => self.run::<S, A, 4, N>(simd, a, row, c),
+            5 => self.run::<S, A, 5, N>(simd, a, row, c),
+            _ => self.run::<S, A, ROWS, N>(simd, a, row, c),
         }
     }
 
     /// `M` rows by `N` vectors.
     #[inline(always)]
-    fn run<S: Simd, A: Left, const M: usize, const N: usize>(self, simd: S, a: A, row: usize, depth: usize, c: &mut [f32], stride: usize) {
-        let a = a.cut::<M>(row, depth);
+    fn run<S: Simd, A: Left, const M: usize, const N: usize>(self, simd: S, a: A, row: usize, c: &mut [f32]) {
+        let Tile { depth, stride, .. } = self;
         let lanes = S::F32_LANES;
         // of the last vector, what is within the columns that there are
         let cells = |row: usize, vector: usize| {
@@ -223,16 +263,14 @@ impl Tile<'_> {
         } else if self.adds {
             sums = std::array::from_fn(|row| std::array::from_fn(|vector| simd.partial_load_f32s(&c[cells(row, vector)])));
         }
-        for k in 0..depth {
-            let (b, _) = S::as_simd_f32s(&self.b[k * self.step..][..N * lanes]);
-            let a = A::at::<M>(a, k);
-            for row in 0..M {
-                let a = simd.splat_f32s(a[row]);
-                for vector in 0..N {
-                    sums[row][vector] = simd.mul_add_e_f32s(a, b[vector], sums[row][vector]);
-                }
-            }
-        }
+        let sums = if self.step == N * lanes {
+            // the panel is these vectors and no more
+            let (b, _) = S::as_simd_f32s(self.b).0.as_chunks::<N>();
+            a.add(simd, row, depth, b.iter().copied(), sums)
+        } else {
+            let first = |cells: &[f32]| *S::as_simd_f32s(cells).0.first_chunk::<N>().expect("a panel is so wide");
+            a.add(simd, row, depth, self.b.chunks(self.step).map(first), sums)
+        };
         for (row, sums) in sums.into_iter().enumerate() {
             if whole {
                 let (c, _) = S::as_mut_simd_f32s(&mut c[row * stride..][..N * lanes]);
@@ -244,4 +282,16 @@ impl Tile<'_> {
             }
         }
     }
+}
+
+/// One k of a tile.
+#[inline(always)]
+fn add<S: Simd, const M: usize, const N: usize>(simd: S, a: [f32; M], b: [S::f32s; N], mut sums: [[S::f32s; N]; M]) -> [[S::f32s; N]; M] {
+    for row in 0..M {
+        let a = simd.splat_f32s(a[row]);
+        for vector in 0..N {
+            sums[row][vector] = simd.mul_add_e_f32s(a, b[vector], sums[row][vector]);
+        }
+    }
+    sums
 }
