@@ -94,7 +94,8 @@ impl Kernel for GatherBytes {
         over_members(&mut batch, self.members, part, 4 * u64::from(self.members) * part as u64, |member, batch| {
             let order = &order[member * self.order_stride as usize + step.start..][..step.rows];
             let batch = &mut batch[..step.rows * 4 * width4];
-            over_rows(batch, 4 * width4, 1, batch.len() * 4, |first, batch| {
+            let operations = batch.len() * LOOKED_UP;
+            over_rows(batch, 4 * width4, 1, operations, |first, batch| {
                 for (row, &source) in batch.chunks_exact_mut(4 * width4).zip(&order[first..]) {
                     let Some(source) = within(source, self.first, self.count) else { continue };
                     let words = &words[source * width4..][..width4];
@@ -108,6 +109,9 @@ impl Kernel for GatherBytes {
         shapes().map(|(rows, width, members, live)| case(rows, width, members, live, true)).collect()
     }
 }
+
+/// For how many operations a number counts that is looked up: the rows lie anywhere, and each has to come from far away first.
+const LOOKED_UP: usize = 64;
 
 /// Four bytes a word, the lowest first.
 struct Unpack<'a, T> {

@@ -79,7 +79,7 @@ pub(super) const FEW_ROWS: usize = 48;
 /// Elements of a block that is turned at a time: as many as a cache line holds.
 pub(super) const LINE: usize = 16;
 /// For how many operations of a product an element counts that is turned.
-pub(super) const TURN: usize = 32;
+pub(super) const TURN: usize = 48;
 
 /// Writes `to[i][j] = from[j][i]` for all rows i of `to` and its first `width` columns j.
 pub(super) fn turn(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize, width: usize) {

@@ -11,6 +11,8 @@ pub(super) const ROWS: usize = 6;
 const REGISTERS: usize = 32;
 const VECTORS: usize = 4;
 const FEW_VECTORS: usize = 2;
+/// So few panels read a left side too seldom to copy it first.
+const FEW_PANELS: usize = 4;
 /// Rows of C whose part of A stays in the second cache while all panels of B go by.
 const BLOCK_ROWS: usize = 32 * ROWS;
 /// How far k runs before the next tile: so much of a panel of B stays in the first cache.
@@ -70,8 +72,8 @@ impl WithSimd for Task<'_> {
             for ks in blocks(a.cols, BLOCK_DEPTH, 1) {
                 let (k0, depth) = (ks.start, ks.len());
                 let tiles = Tiles { right, k0, depth, adds: adds || k0 > 0, rows, stride };
-                // with few registers six rows in six places are slow to read: a copy is worth it, even for a single panel
-                if a.col == 1 && S::REGISTER_COUNT >= REGISTERS {
+                // rows that lie apart are slower to read where registers are few: there a copy is worth it, unless few panels read it
+                if a.col == 1 && (S::REGISTER_COUNT >= REGISTERS || right.cols <= FEW_PANELS * right.panel) {
                     tiles.run(simd, InRows { cells: &a.cells[first * a.row + k0..], stride: a.row }, &mut c[column..]);
                 } else {
                     let block = room_of(&mut block, rows.next_multiple_of(ROWS) * depth);
@@ -148,9 +150,12 @@ impl Left for InRows<'_> {
         b: impl Iterator<Item = [S::f32s; N]>,
         mut sums: [[S::f32s; N]; M],
     ) -> [[S::f32s; N]; M] {
-        let rows: [&[f32]; M] = std::array::from_fn(|row| &self.cells[(first + row) * self.stride..][..depth]);
-        for (k, b) in (0..depth).zip(b) {
-            sums = add(simd, std::array::from_fn(|row| rows[row][k]), b, sums);
+        // zipped, so that nothing is left to check in the loop; what of the six is beyond M is not read
+        let [a0, a1, a2, a3, a4, a5]: [&[f32]; ROWS] =
+            std::array::from_fn(|row| &self.cells[(first + row.min(M - 1)) * self.stride..][..depth]);
+        for ((((((a0, a1), a2), a3), a4), a5), b) in a0.iter().zip(a1).zip(a2).zip(a3).zip(a4).zip(a5).zip(b) {
+            let a = [a0, a1, a2, a3, a4, a5];
+            sums = add(simd, std::array::from_fn(|row| *a[row]), b, sums);
         }
         sums
     }
