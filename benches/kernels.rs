@@ -8,7 +8,7 @@
 use clap::Parser;
 use gradus::bench::{Ceilings, Single};
 use gradus::exec::DeviceType;
-use gradus::kernels::alone::Alone;
+use gradus::kernels::dense_layer::DenseLayer;
 use gradus::kernels::finish::SCALARS;
 use gradus::kernels::norm::NormPartials;
 use gradus::kernels::update::{Adam, Sgd};
@@ -103,7 +103,7 @@ fn jobs(rows: u32, half: bool) -> Vec<Job> {
     let mut add = |label: String, single: Single, moved: usize| jobs.push(Job { label, single, moved });
     // the layers of the MNIST job, and the largest of the wide one
     for (inputs, outputs) in [(784u32, 256u32), (256, 128), (128, 10), (1024, 4096)] {
-        let layer = Alone { rows, inputs, outputs, members: 1, kind: 1, half };
+        let layer = DenseLayer { kind: 1, half, ..DenseLayer::alone([rows, inputs, outputs], 1) };
         let (x, a, weight, arena) = (layer.x(), layer.a(), layer.weight(), layer.arena());
         let shape = format!("{inputs}x{outputs}");
         // the scale of the loss, behind the operands of what goes back

@@ -5,6 +5,8 @@
 //! The medians are microseconds a step: of the host, to encode and submit, and of all, until the device is done.
 #![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
+mod adapter;
+
 use clap::Parser;
 use gradus::bench::Summary;
 use gradus::exec::gpu::wgpu;
@@ -115,11 +117,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 impl Bench {
     fn open(name: &str) -> Result<Self> {
-        let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-        let found = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
-        let is_meant = |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&name.to_lowercase());
-        let adapter = found.into_iter().find(is_meant).ok_or_else(|| Error::NoDevice(format!("there is no adapter `{name}`")))?;
+        let adapter = adapter::find(name)?;
         println!("{}, {}", adapter.get_info().name, adapter.get_info().driver_info);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).map_err(failed)?;
         Ok(Bench { device, queue })

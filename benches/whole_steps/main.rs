@@ -6,6 +6,8 @@
 //! timed, what dispatches of 1 and of 20 steps and a whole round leave (losses, norms, first moments, weights) is compared with the CPU path.
 #![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
+#[path = "../adapter/mod.rs"]
+mod adapter;
 mod job;
 mod shape;
 mod whole;
@@ -133,11 +135,7 @@ struct Bench {
 impl Bench {
     /// With what the library asks for, so that the plan is the one that it would run.
     fn open(name: &str) -> Result<Self> {
-        let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-        let found = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
-        let is_meant = |adapter: &wgpu::Adapter| adapter.get_info().name.to_lowercase().contains(&name.to_lowercase());
-        let adapter = found.into_iter().find(is_meant).ok_or_else(|| Error::NoDevice(format!("there is no adapter `{name}`")))?;
+        let adapter = adapter::find(name)?;
         let (offered, info) = (adapter.limits(), adapter.get_info());
         let descriptor = wgpu::DeviceDescriptor {
             required_features: adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16),

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::exec::OpenDevice;
 use crate::kernel::{Kernel, KernelInfo, Part, Row, Step, Variant};
 use crate::kernels::add::Add;
-use crate::kernels::alone::Alone;
+use crate::kernels::dense_layer::DenseLayer;
 use crate::kernels::{formulas, named};
 use crate::plan::{Buf, Builder, Kind, Plan};
 use std::time::Instant;
@@ -74,16 +74,15 @@ impl Single {
         Single::of(&add, vec![4 * numbers.div_ceil(4); 3], 1)
     }
 
-    /// The three products of a dense layer of n units on n inputs, with n rows: forward, for δ, for the weight gradient.
-    pub fn squares(n: usize) -> [Self; 3] {
-        let size = n as u32;
-        let layer = Alone { rows: size, inputs: size, outputs: size, members: 1, kind: 0, half: false };
+    /// One of the products of a dense layer of n units on n inputs, with n rows.
+    pub fn square(product: Product, n: usize) -> Self {
+        let layer = DenseLayer::alone([n as u32; 3], 1);
         let (x, arena, a) = (layer.x(), layer.arena(), layer.a());
-        [
-            Single::of(&layer.forward(), vec![x, arena, a], n),
-            Single::of(&layer.delta(), vec![a, arena, x, x], n),
-            Single::of(&layer.gradient(), vec![a, x, arena], n),
-        ]
+        match product {
+            Product::Forward => Single::of(&layer.forward(), vec![x, arena, a], n),
+            Product::Delta => Single::of(&layer.delta(), vec![a, arena, x, x], n),
+            Product::Gradient => Single::of(&layer.gradient(), vec![a, x, arena], n),
+        }
     }
 
     /// A kernel on buffers of so many elements, in the device's own choice of variant.
@@ -94,6 +93,22 @@ impl Single {
 
 fn row(name: &str) -> &'static KernelInfo {
     named(name).expect("it is in the table")
+}
+
+/// The products of a dense layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// `x·Wᵀ`.
+    Forward,
+    /// `δ·W`.
+    Delta,
+    /// `δᵀ·x`.
+    Gradient,
+}
+
+impl Product {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Product::Forward, Product::Delta, Product::Gradient];
 }
 
 /// What a device reaches.
@@ -139,24 +154,26 @@ impl Ceilings {
     /// Measures a device with the product forward and the variants that it would choose itself: some ten milliseconds and the compilation of two
     /// kernels on a GPU, up to a few hundred milliseconds on a software driver.
     pub fn measure(device: &OpenDevice) -> Result<Self> {
-        Self::with(device, &[(0, None)], LONG_SECONDS, SUM_NUMBERS)
+        Self::with(device, &[(Product::Forward, None)], LONG_SECONDS, SUM_NUMBERS)
     }
 
     /// Measures a device with larger buffers, longer, and the best of all three products and of all variants that it can run.
     pub fn measure_best(device: &OpenDevice) -> Result<Self> {
-        let runs =
-            |(which, single): (usize, Single)| device.variants(single.kernel, &single.words).into_iter().map(move |v| (which, Some(v)));
-        let candidates: Vec<_> = Single::squares(64).into_iter().enumerate().flat_map(runs).collect();
+        let runs = |product| {
+            let single = Single::square(product, 64);
+            device.variants(single.kernel, &single.words).into_iter().map(move |variant| (product, Some(variant)))
+        };
+        let candidates: Vec<_> = Product::ALL.into_iter().flat_map(runs).collect();
         Self::with(device, &candidates, 20.0 * LONG_SECONDS, 4 * SUM_NUMBERS)
     }
 
-    /// The fastest run of each: something else that runs makes a ceiling lower, never higher. A candidate is which of the products, and its variant.
-    fn with(device: &OpenDevice, candidates: &[(usize, Option<&'static Variant>)], long: f64, numbers: usize) -> Result<Self> {
+    /// The fastest run of each: something else that runs makes a ceiling lower, never higher. A candidate is a product and its variant.
+    fn with(device: &OpenDevice, candidates: &[(Product, Option<&'static Variant>)], long: f64, numbers: usize) -> Result<Self> {
         let mut flops: f64 = 0.0;
-        for &(which, variant) in candidates {
+        for &(product, variant) in candidates {
             let mut n = 256;
             loop {
-                let layer = Single { variant, ..Single::squares(n)[which].clone() };
+                let layer = Single { variant, ..Single::square(product, n) };
                 let seconds = match layer.seconds(device) {
                     // a variant that needs what this device does not offer is no candidate, where there are others
                     Err(_) if candidates.len() > 1 => break,
@@ -231,16 +248,16 @@ mod tests {
     #[test]
     fn a_layer_of_n_by_n_by_n_has_two_operations_a_product() {
         // 2 · 64³
-        assert_eq!(Single::squares(64).map(|product| product.flops()), [524_288; 3]);
+        assert_eq!(Product::ALL.map(|product| Single::square(product, 64).flops()), [524_288; 3]);
         // x, W with b, a
-        assert_eq!(Single::squares(64)[0].buffers, [4096, 4096 + 64, 4096]);
+        assert_eq!(Single::square(Product::Forward, 64).buffers, [4096, 4096 + 64, 4096]);
         assert_eq!(Single::sum(10).buffers, [12, 12, 12]);
     }
 
     #[test]
     fn what_a_device_reaches_is_positive() {
         let device = Device::Cpu.open().unwrap();
-        for single in Single::squares(64).into_iter().chain([Single::sum(4)]) {
+        for single in Product::ALL.map(|product| Single::square(product, 64)).into_iter().chain([Single::sum(4)]) {
             let times = single.seconds(&device).unwrap();
             assert!(times.min > 0.0 && times.min <= times.median && times.max.is_finite(), "{times:?}");
         }

@@ -5,6 +5,6 @@ mod ceiling;
 mod summary;
 mod throughput;
 
-pub use ceiling::{Bound, Ceilings, Single};
+pub use ceiling::{Bound, Ceilings, Product, Single};
 pub use summary::{Summary, outliers};
 pub use throughput::{Length, Reached, Round, Settings, Throughput, check_batch, ladder, throughput, time_to};

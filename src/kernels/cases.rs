@@ -2,6 +2,7 @@
 
 use crate::formula::Formulas;
 use crate::kernel::{Case, CaseArg, CaseData, CaseStep, Dot, Params, Part, Tolerance};
+use crate::kernels::dense_layer::DenseLayer;
 use crate::kernels::finish::{APPLY, SCALARS, SOUND};
 use crate::plan::padded;
 use crate::rng::{Purpose, Rng};
@@ -175,6 +176,13 @@ impl Dense {
             }
         }
         CaseData::F32(values)
+    }
+
+    /// As the kernels are told of it.
+    pub(crate) fn layer(&self, has_bias: bool, kind: u32, half: bool) -> DenseLayer {
+        let [rows, inputs, outputs, members] = [self.rows, self.inputs, self.outputs, self.members].map(|n| n as u32);
+        let [arena4, weight4, bias4] = [self.arena(), self.weight(), self.bias()].map(|at| at as u32 / 4);
+        DenseLayer { rows, inputs, outputs, members, arena4, weight4, bias4: has_bias.then_some(bias4), kind, half }
     }
 
     pub(crate) fn weight(&self) -> usize {

@@ -100,17 +100,7 @@ impl Kernel for DenseDelta {
 
 fn case_of(seed: usize, dense: Dense, half: bool, kind: u32, formulas: &Formulas) -> Case {
     let mut inputs = Inputs::new(seed);
-    let delta = DenseDelta {
-        rows: dense.rows as u32,
-        inputs4: dense.inputs.div_ceil(4) as u32,
-        outputs: dense.outputs as u32,
-        outputs4: dense.outputs.div_ceil(4) as u32,
-        members: dense.members as u32,
-        arena4: dense.arena() as u32 / 4,
-        weight4: dense.weight() as u32 / 4,
-        kind,
-        half: half.into(),
-    };
+    let delta = dense.layer(true, kind, half).delta();
     let rows = dense.members * dense.rows;
     let source = inputs.rows(rows, dense.inputs);
     let case = cases::case(&delta, dense.name(half), dense.members, &[dense.rows, dense.live, dense.rows])

@@ -133,19 +133,7 @@ impl TakesRows for DenseForward {
 
 fn case_of(seed: usize, dense: Dense, half: bool, kind: u32, formulas: &Formulas) -> Case {
     let mut inputs = Inputs::new(seed);
-    let forward = DenseForward {
-        rows: dense.rows as u32,
-        inputs4: dense.inputs.div_ceil(4) as u32,
-        outputs: dense.outputs as u32,
-        outputs4: dense.outputs.div_ceil(4) as u32,
-        members: dense.members as u32,
-        arena4: dense.arena() as u32 / 4,
-        weight4: dense.weight() as u32 / 4,
-        bias4: dense.bias() as u32 / 4,
-        has_bias: u32::from(seed % 3 != 2),
-        kind,
-        half: half.into(),
-    };
+    let forward = dense.layer(seed % 3 != 2, kind, half).forward();
     cases::case(&forward, dense.name(half), dense.members, &[dense.rows, dense.live, dense.rows])
         .with(formulas)
         .arg("x", dense.operand(inputs.rows(dense.members * dense.rows, dense.inputs), dense.inputs, half))

@@ -152,19 +152,11 @@ fn case_of(seed: usize, dense: Dense, half: bool, [part_rows, parts]: [usize; 2]
     let mut inputs = Inputs::new(seed);
     let slice = dense.arena();
     let gradient = DenseGradient {
-        rows: dense.rows as u32,
-        inputs4: dense.inputs.div_ceil(4) as u32,
-        outputs: dense.outputs as u32,
-        outputs4: dense.outputs.div_ceil(4) as u32,
-        members: dense.members as u32,
         arena4: (parts * slice) as u32 / 4,
-        weight4: dense.weight() as u32 / 4,
-        bias4: dense.bias() as u32 / 4,
-        has_bias: u32::from(seed % 3 != 1),
         parts: parts as u32,
         part_rows: part_rows as u32,
         slice4: slice as u32 / 4,
-        half: half.into(),
+        ..dense.layer(seed % 3 != 1, 0, half).gradient()
     };
     let rows = dense.members * dense.rows;
     let case = cases::case(&gradient, format!("{} parts {parts}", dense.name(half)), dense.members, &[dense.rows, dense.live, dense.rows])

@@ -3,9 +3,8 @@
 use super::features::Data;
 use super::graph::Shape;
 use super::slices::Slices;
-use crate::kernels::dense_delta::DenseDelta;
-use crate::kernels::dense_forward::DenseForward;
 use crate::kernels::dense_gradient::DenseGradient;
+use crate::kernels::dense_layer::DenseLayer;
 use crate::plan::{Buf, Builder, Tensor};
 use std::ops::Range;
 
@@ -26,14 +25,6 @@ pub(super) struct Dense {
 pub(super) type Halves = Option<Buf>;
 
 impl Dense {
-    fn inputs4(&self) -> u32 {
-        self.weight.shape[1].div_ceil(4) as u32
-    }
-
-    fn outputs(&self) -> u32 {
-        self.weight.shape[0] as u32
-    }
-
     /// Outputs and inputs.
     pub(super) fn shape(&self) -> [usize; 2] {
         [self.weight.shape[0], self.weight.shape[1]]
@@ -45,26 +36,25 @@ impl Dense {
         self.weight.offset..(last.offset + last.stored()).next_multiple_of(4)
     }
 
-    fn bias4(&self) -> (u32, u32) {
-        (self.bias.as_ref().map_or(0, |b| b.offset as u32 / 4), u32::from(self.bias.is_some()))
+    fn layer(&self, of: Shape, kind: u32, half: bool) -> DenseLayer {
+        let [outputs, inputs] = self.shape().map(|n| n as u32);
+        let place4 = |tensor: &Tensor| tensor.offset as u32 / 4;
+        DenseLayer {
+            rows: of.rows,
+            inputs,
+            outputs,
+            members: of.members,
+            arena4: of.arena4,
+            weight4: place4(&self.weight),
+            bias4: self.bias.as_ref().map(place4),
+            kind,
+            half,
+        }
     }
 
     /// `a = σ(x·Wᵀ + b)`, of x, the parameters and a.
     pub(super) fn forward(&self, b: &mut Builder, of: Shape, half: bool, args: [Buf; 3], label: &str) {
-        let (bias4, has_bias) = self.bias4();
-        let kernel = DenseForward {
-            rows: of.rows,
-            inputs4: self.inputs4(),
-            outputs: self.outputs(),
-            outputs4: self.outputs().div_ceil(4),
-            members: of.members,
-            arena4: of.arena4,
-            weight4: self.weight.offset as u32 / 4,
-            bias4,
-            has_bias,
-            kind: self.kind,
-            half: half.into(),
-        };
+        let kernel = self.layer(of, self.kind, half).forward();
         match &self.data {
             None => b.dispatch(&kernel, &args, label),
             Some(data) => data.dispatch(b, kernel, args, None, label),
@@ -81,22 +71,7 @@ impl Dense {
         slices: Option<&Slices>,
         label: &str,
     ) {
-        let (bias4, has_bias) = self.bias4();
-        let kernel = DenseGradient {
-            rows: of.rows,
-            inputs4: self.inputs4(),
-            outputs: self.outputs(),
-            outputs4: self.outputs().div_ceil(4),
-            members: of.members,
-            arena4: of.arena4,
-            weight4: self.weight.offset as u32 / 4,
-            bias4,
-            has_bias,
-            parts: 1,
-            part_rows: of.rows,
-            slice4: 0,
-            half: halves.is_some().into(),
-        };
+        let kernel = self.layer(of, self.kind, halves.is_some()).gradient();
         let mut add = |kernel: DenseGradient, to: Buf, label: &str| match &self.data {
             None => b.dispatch(&kernel, &with(&[delta, x, to], halves), label),
             Some(data) => data.dispatch(b, kernel, [delta, x, to], halves, label),
@@ -116,17 +91,7 @@ impl Dense {
 
     /// The error behind the layer, times the slope of activation `kind`, which is a function of what is in `source`.
     pub(super) fn delta(&self, b: &mut Builder, of: Shape, halves: Halves, kind: u32, [delta, params, source, g]: [Buf; 4], label: &str) {
-        let kernel = DenseDelta {
-            rows: of.rows,
-            inputs4: self.inputs4(),
-            outputs: self.outputs(),
-            outputs4: self.outputs().div_ceil(4),
-            members: of.members,
-            arena4: of.arena4,
-            weight4: self.weight.offset as u32 / 4,
-            kind,
-            half: halves.is_some().into(),
-        };
+        let kernel = self.layer(of, kind, halves.is_some()).delta();
         b.dispatch(&kernel, &with(&[delta, params, source, g], halves), label);
     }
 }

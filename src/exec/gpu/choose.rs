@@ -109,12 +109,12 @@ pub(super) fn choose(kernel: &KernelInfo, words: &[u32], adapter: &Adapter) -> &
 mod tests {
     use super::*;
     use crate::kernel::Params as _;
-    use crate::kernels::alone::Alone;
+    use crate::kernels::dense_layer::DenseLayer;
     use crate::kernels::named;
 
     /// What runs forward, for δ and for the weight gradient of a layer.
-    fn chosen(adapter: &Adapter, [rows, inputs, outputs]: [u32; 3], members: u32, half: bool) -> [&'static str; 3] {
-        let layer = Alone { rows, inputs, outputs, members, kind: 0, half };
+    fn chosen(adapter: &Adapter, shape: [u32; 3], members: u32, half: bool) -> [&'static str; 3] {
+        let layer = DenseLayer { half, ..DenseLayer::alone(shape, members) };
         let [forward, delta, gradient] = [layer.forward().words(), layer.delta().words(), layer.gradient().words()];
         [("dense_forward", forward), ("dense_delta", delta), ("dense_gradient", gradient)].map(|(name, words)| {
             let entry = choose(named(name).unwrap(), &words, adapter).entry;
