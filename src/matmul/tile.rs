@@ -2,7 +2,7 @@
 
 use super::pack::{Right, room_of};
 use super::{Finish, Matrix, blocks};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use std::cell::Cell;
 
 /// Rows of a tile.
@@ -70,18 +70,19 @@ impl WithSimd for Task<'_> {
             let first = number * BLOCK_ROWS;
             let rows = c.len() / stride;
             for ks in blocks(a.cols, BLOCK_DEPTH, 1) {
-                let (k0, depth) = (ks.start, ks.len());
-                let tiles = Tiles { right, k0, depth, adds: adds || k0 > 0, rows, stride };
+                let (k0, depth, adds) = (ks.start, ks.len(), adds || ks.start > 0);
+                let c = &mut c[column..];
                 // rows that lie apart are slower to read where registers are few: there a copy is worth it, unless few panels read it
                 if a.col == 1 && (S::REGISTER_COUNT >= REGISTERS || right.cols <= FEW_PANELS * right.panel) {
-                    tiles.run(simd, InRows { cells: &a.cells[first * a.row + k0..], stride: a.row }, &mut c[column..]);
+                    let a = InRows { cells: &a.cells[first * a.row + k0..], stride: a.row };
+                    simd.vectorize(Tiles { simd, a, right, k0, depth, adds, rows, c, stride });
                 } else {
                     let block = room_of(&mut block, rows.next_multiple_of(ROWS) * depth);
                     match a.col {
                         1 => pack_rows(&a.cells[first * a.row + k0..], a.row, rows, depth, block),
                         _ => pack_columns(&a.cells[k0 * a.col + first..], a.col, rows, depth, block),
                     }
-                    tiles.run(simd, InPanels { cells: block }, &mut c[column..]);
+                    simd.vectorize(Tiles { simd, a: InPanels { cells: block }, right, k0, depth, adds, rows, c, stride });
                 }
             }
             c.chunks_exact_mut(stride).enumerate().for_each(|(row, cells)| finish(first + row, cells));
@@ -186,28 +187,33 @@ impl Left for InPanels<'_> {
 }
 
 /// All tiles of a block of rows: `C = A·B` or `C += A·B` over `depth` k from `k0` on.
-#[derive(Clone, Copy)]
-struct Tiles<'a> {
+struct Tiles<'a, S, A> {
+    simd: S,
+    a: A,
     right: &'a Right<'a>,
     k0: usize,
     depth: usize,
     /// Whether it is added to what is there.
     adds: bool,
     rows: usize,
-    /// From one row of C to the next.
+    /// The rows of C from the first column on, and how far it is from one to the next.
+    c: &'a mut [f32],
     stride: usize,
 }
 
-impl Tiles<'_> {
+/// By `Simd::vectorize` in a function of its own for each left side: in one for both, the loops of either are made worse.
+impl<S: Simd, A: Left> NullaryFnOnce for Tiles<'_, S, A> {
+    type Output = ();
+
     #[inline(always)]
-    fn run<S: Simd, A: Left>(self, simd: S, a: A, c: &mut [f32]) {
-        let Tiles { right, depth, adds, stride, .. } = self;
+    fn call(self) {
+        let Tiles { simd, a, right, depth, adds, stride, .. } = self;
         for column in (0..right.cols).step_by(right.panel) {
             let (b, step) = right.rows(column, self.k0);
             let width = right.panel.min(right.cols - column);
             for row in (0..self.rows).step_by(ROWS) {
                 let tile = Tile { b, step, adds, depth, width, stride };
-                let (c, tall) = (&mut c[row * stride + column..], self.rows - row);
+                let (c, tall) = (&mut self.c[row * stride + column..], self.rows - row);
                 match width.div_ceil(S::F32_LANES) {
                     1 => tile.tall::<S, A, 1>(simd, a, row, tall, c),
                     2 => tile.tall::<S, A, 2>(simd, a, row, tall, c),
