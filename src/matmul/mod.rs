@@ -11,7 +11,7 @@ use crate::parallel::over_rows;
 use pack::{LINE, Right, TURN, room_of, turn};
 use std::cell::Cell;
 use std::ops::Range;
-use tile::{Into, ROWS, multiply, panel_width};
+use tile::{Target, ROWS, multiply, panel_width};
 
 /// A matrix in a slice: element `(i, j)` is `cells[i·row + j·col]`, and one of the two strides is 1.
 #[derive(Debug, Clone, Copy)]
@@ -114,15 +114,15 @@ pub fn product(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: us
 /// shared out.
 fn in_blocks(a: Matrix<'_, f32>, b: Matrix<'_, f32>, c: &mut [f32], stride: usize, finish: Finish<'_, f32>) {
     let (m, depth, n) = (a.rows, a.cols, b.cols);
-    let mut room = RIGHT.take();
-    for columns in blocks(n, BLOCK_COLS, panel_width()[0]) {
+    let (mut room, widths) = (RIGHT.take(), panel_width());
+    for columns in blocks(n, BLOCK_COLS, widths[0]) {
         for ks in blocks(depth, BLOCK_CELLS / columns.len().max(1), 1) {
-            let right = Right::new(b.rows(&ks).columns(&columns), m, panel_width(), room);
+            let right = Right::new(b.rows(&ks).columns(&columns), m, widths, room);
             let a = a.columns(&ks);
             let last = columns.end == n && ks.end == depth;
             over_rows(c, stride, ROWS, 2 * m * columns.len() * ks.len(), |first, cells| {
                 let finish: Finish<'_, f32> = if last { &|row, cells| finish(first + row, cells) } else { &|_, _| {} };
-                multiply(a.below(first), &right, Into { cells, stride, column: columns.start, adds: ks.start > 0 }, finish);
+                multiply(a.below(first), &right, Target { cells, stride, column: columns.start, adds: ks.start > 0 }, finish);
             });
             room = right.into_room();
         }

@@ -74,7 +74,7 @@ pub(super) fn room_of(cells: &mut Vec<f32>, len: usize) -> &mut [f32] {
 }
 
 /// Left sides of so few rows read each panel too seldom to copy it first.
-pub(super) const FEW_ROWS: usize = 48;
+const FEW_ROWS: usize = 48;
 
 /// Elements of a block that is turned at a time: as many as a cache line holds.
 pub(super) const LINE: usize = 16;

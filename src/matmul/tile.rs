@@ -32,7 +32,7 @@ pub(super) fn panel_width() -> [usize; 2] {
 }
 
 /// Where a product goes.
-pub(super) struct Into<'a> {
+pub(super) struct Target<'a> {
     /// Rows of C, `stride` apart.
     pub(super) cells: &'a mut [f32],
     pub(super) stride: usize,
@@ -43,14 +43,14 @@ pub(super) struct Into<'a> {
 }
 
 /// `C = A·B`, or `C += A·B`, for the rows of C that there are, then `finish` on each.
-pub(super) fn multiply(a: Matrix<'_, f32>, right: &Right<'_>, into: Into<'_>, finish: Finish<'_, f32>) {
+pub(super) fn multiply(a: Matrix<'_, f32>, right: &Right<'_>, into: Target<'_>, finish: Finish<'_, f32>) {
     Arch::new().dispatch(Task { a, right, into, finish });
 }
 
 struct Task<'a> {
     a: Matrix<'a, f32>,
     right: &'a Right<'a>,
-    into: Into<'a>,
+    into: Target<'a>,
     finish: Finish<'a, f32>,
 }
 
@@ -64,7 +64,7 @@ impl WithSimd for Task<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Task { a, right, into: Into { cells, stride, column, adds }, finish } = self;
+        let Task { a, right, into: Target { cells, stride, column, adds }, finish } = self;
         let mut block = LEFT.take();
         for (number, c) in cells.chunks_mut(BLOCK_ROWS * stride).enumerate() {
             let first = number * BLOCK_ROWS;
