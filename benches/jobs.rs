@@ -2,7 +2,7 @@
 //! `cargo bench --bench jobs -- [--jobs mnist,wide,tiny] [--device cpu] [--threads 1] [--data data/mnist] [--batches 32,128,1024] [--rows 12800] [--epochs 3] [--members 1,64] [--fused-gather true]`
 //!
 //! mnist: 784-256-128-10, ReLU, Adam 1e-3, norm clip 1.0, shuffled, whole batches: median epoch after a warm-up epoch, accuracy on the test set.
-//! wide: 1024-4096-4096-1024, ReLU, MSE, Adam, batch 256, no clipping, random data: median step of `--steps` after two.
+//! wide: 1024-4096-4096-1024, ReLU, MSE, Adam, batch 256, no clipping, random data: median step of `--steps` after two. Others time `--steps-a-look 10` on a GPU.
 //! tiny: 64-32-10 on 1,437 of the digits, batch 32, otherwise as mnist: `--tiny-epochs` epochs after a warm-up epoch, with so many `--members` side by side.
 #![expect(clippy::print_stdout, reason = "the result goes to stdout")]
 
@@ -47,6 +47,9 @@ struct Arguments {
     /// Steps of wide that count.
     #[arg(long, default_value_t = 10)]
     steps: usize,
+    /// Steps of wide between two looks at the clock.
+    #[arg(long, default_value_t = 1)]
+    steps_a_look: usize,
     /// Epochs of tiny that count.
     #[arg(long, default_value_t = 100)]
     tiny_epochs: usize,
@@ -182,18 +185,19 @@ fn mnist(arguments: &Arguments, device: &OpenDevice) -> Result<()> {
 
 fn wide(arguments: &Arguments, device: &OpenDevice) -> Result<()> {
     const BATCH: usize = 256;
+    let looks = arguments.steps_a_look.max(1);
     let mut rng = Rng::new(7, Purpose::Synthetic, 0);
     let mut normal = |count: usize| (0..count).map(|_| rng.normal() as f32).collect::<Vec<_>>();
-    let (x, y) = (normal(BATCH * 1024), normal(BATCH * 1024));
+    let (x, y) = (normal(looks * BATCH * 1024), normal(looks * BATCH * 1024));
     let names = |letter: &str| (0..1024).map(|i| format!("{letter}{i}")).collect::<Vec<_>>();
     let targets = Targets::Values { of: y, names: names("y") };
     let data = Dataset::new(Table::new(Features::F32(x), names("x"), targets)?);
     let model = Model::input(1024).dense(4096).relu().dense(4096).relu().dense(1024);
     let flops = 6.0 * model.parameters() as f64 * BATCH as f64;
-    // an epoch is a step of the one batch there is; the first two are not counted
+    // an epoch is the steps between two looks; the first two are not counted
     let mut trained = train(Trainer::new(model, Loss::mse()).batch(BATCH), device, &data, None, arguments.steps + 1)?;
     trained.seconds.remove(1);
-    let seconds = median(&trained.seconds[1..]);
+    let seconds = median(&trained.seconds[1..]) / looks as f64;
     line(arguments, device, "wide", BATCH, seconds, Some(1e-9 * flops / seconds), &trained);
     Ok(())
 }

@@ -101,8 +101,8 @@ fn jobs(rows: u32, half: bool) -> Vec<Job> {
     let mut jobs = Vec::new();
     let batch = rows as usize;
     let mut add = |label: String, single: Single, moved: usize| jobs.push(Job { label, single, moved });
-    // the layers of the MNIST job, and the largest of the wide one
-    for (inputs, outputs) in [(784u32, 256u32), (256, 128), (128, 10), (1024, 4096)] {
+    // the layers of the MNIST job and of the wide one
+    for (inputs, outputs) in [(784u32, 256u32), (256, 128), (128, 10), (1024, 4096), (4096, 4096), (4096, 1024)] {
         let layer = DenseLayer { kind: 1, half, ..DenseLayer::alone([rows, inputs, outputs], 1) };
         let (x, a, weight, arena) = (layer.x(), layer.a(), layer.weight(), layer.arena());
         let shape = format!("{inputs}x{outputs}");

@@ -23,7 +23,7 @@ fn NAME_cooperative_SIZE_LANES_HIGHxWIDE(
     let corner = vec2<u32>(group.x * (WIDEu / 4u), group.y * (HIGHu / 4u));
     // the same for the whole workgroup, and 0 where it has no live row: all of it comes to each barrier and to each matrix
     let count = terms4(live, 4u * corner.y);
-    let at{b} = place(index + {b}u * INVOCATIONSu, HIGHu, WIDEu);
+    let at{b} = place(index + {b}u * INVOCATIONSu, HIGHu, WIDEu, 4u);
     ?scaled // the loss is scaled where its slope is rounded: L is, and the sums are brought back
     ?scaled let scale = scale_of(group.z);
     ?scaled let up{b} = select(1.0, scale.x, at{b}.x < HIGHu / 4u);

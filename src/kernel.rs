@@ -438,6 +438,7 @@ impl Variant {
     pub(crate) fn covers(&self, [x, y, z]: [u32; 3]) -> [u32; 3] {
         match (self.family, self.tile) {
             (Family::Cooperative { .. }, [wide, high]) => [wide, high, z],
+            (Family::Shared([wide, high]), _) => [wide, high, 1],
             (_, [cols, rows]) => [cols * x, rows * y, z],
         }
     }

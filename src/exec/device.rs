@@ -80,6 +80,11 @@ pub enum DeviceType {
 }
 
 impl DeviceType {
+    /// Whether it is a processor made for this, and not a program that stands in for one.
+    pub fn is_gpu(self) -> bool {
+        !matches!(self, DeviceType::Cpu | DeviceType::Software)
+    }
+
     /// The word for it in messages and in JSON.
     pub fn name(self) -> &'static str {
         match self {

@@ -20,7 +20,7 @@ macro_rules! tiles {
             Variant { entry: concat!($name, "_8x8"), tile: [8, 8], family: Family::Direct },
             Variant { entry: concat!($name, "_8x16"), tile: [16, 8], family: Family::Software },
             Variant { entry: concat!($name, "_shared_32x32"), tile: [4, 4], family: Family::Shared([32, 32]) },
-            Variant { entry: concat!($name, "_shared_64x64"), tile: [4, 8], family: Family::Shared([64, 64]) },
+            Variant { entry: concat!($name, "_shared_64x64"), tile: [8, 8], family: Family::Shared([64, 64]) },
             Variant { entry: concat!($name, "_shared_128x128"), tile: [8, 8], family: Family::Shared([128, 128]) },
             Variant { entry: concat!($name, "_subgroup_8"), tile: [4, 32], family: Family::Subgroup(8) },
             Variant { entry: concat!($name, "_half_32x32"), tile: [4, 4], family: Family::SharedHalf([32, 32]) },
@@ -116,7 +116,9 @@ fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>, operands:
     for &Variant { tile: [cols, rows], family, .. } in variants {
         let (mut holes, mut counts) = (vec![("ROWS", rows), ("COLS", cols)], Counts { rows, cols, lanes: (rows / 4).max(1), blocks: 1 });
         let half = family.is_half();
-        let body = only(&only(body, "?half ", half), "?scaled ", half && operands.scaled);
+        let slices = slices(family, [cols, rows]);
+        let marks = [("?half ", half), ("?scaled ", half && operands.scaled), ("?sliced ", slices > 1), ("?whole ", slices == 1)];
+        let body = marks.iter().fold(body.to_string(), |body, (mark, wanted)| only(&body, mark, *wanted));
         let words = match (half, operands.scaled) {
             (false, _) => WHOLE,
             (true, false) => HALF,
@@ -125,7 +127,11 @@ fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>, operands:
         let body = words.iter().fold(body, |body, (hole, word)| body.replace(hole, word));
         match family {
             Family::Shared([wide, high]) | Family::SharedHalf([wide, high]) => {
-                holes.extend([("HIGH", high), ("WIDE", wide), ("BOTH", high + wide), ("DOWN", high / rows), ("ACROSS", wide / cols)]);
+                let (both, down, across) = (high + wide, high / rows, wide / cols);
+                // groups of four k that are brought at once: a block of 4 × 4 by each invocation
+                let deep = 4 * slices * down * across / both;
+                holes.extend([("HIGH", high), ("WIDE", wide), ("BOTH", both), ("DOWN", down), ("ACROSS", across)]);
+                holes.extend([("DEEP", deep), ("SLICES", slices), ("STIR", 8 / deep.min(8)), ("PLANE", down * across), ("QUADS", cols / 4)]);
             }
             Family::Subgroup(size) => {
                 counts.lanes = size;
@@ -146,6 +152,18 @@ fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>, operands:
     }
     out + tail
 }
+
+/// In how many slices the invocations of a shared tile share the terms of its sums out: as many as there is room for in a workgroup. Halves have one, as their
+/// memory has no room for sums to be exchanged.
+fn slices(family: Family, [cols, rows]: [u32; 2]) -> u32 {
+    match family {
+        Family::Shared([wide, high]) => INVOCATIONS * rows * cols / (wide * high),
+        _ => 1,
+    }
+}
+
+/// Invocations of a workgroup at most, by WebGPU's default limits.
+const INVOCATIONS: u32 = 256;
 
 /// What a shared tile keeps its operands in, how they get there and back, and where sums are exchanged: whole, or as halves.
 const WHOLE: [(&str, &str); 5] = [("KIND", "shared"), ("CELL", "f32"), ("NARROW(", "("), ("WIDEN(", "("), ("SUMS_", "blocks_")];
@@ -290,9 +308,10 @@ mod tests {
 
     #[test]
     fn a_shared_tile_knows_its_workgroup() {
-        let text = "// tile begin\nHIGHxWIDE BOTH ACROSSxDOWN\n// tile end\n";
-        let shared = [variant([4, 8], Family::Shared([64, 128]))];
-        assert_eq!(expand(text, shared.iter(), PLAIN), "128x64 192 16x16\n");
+        let text = "// tile begin\nHIGHxWIDE BOTH ACROSSxDOWN DEEP STIR\n?sliced SLICES of PLANE\n?whole all\n// tile end\n";
+        // 8 · 8 invocations of 8 × 8 are a quarter of a workgroup, whose 256 bring 32 · 8 blocks; 16 · 16 bring 64 · 4
+        let shared = [variant([8, 8], Family::Shared([64, 64])), variant([8, 8], Family::Shared([128, 128]))];
+        assert_eq!(expand(text, shared.iter(), PLAIN), "64x64 128 8x8 8 1\n4 of 64\n128x128 256 16x16 4 2\nall\n");
     }
 
     #[test]
@@ -339,9 +358,14 @@ mod tests {
     #[test]
     fn a_shared_tile_has_as_many_invocations_as_blocks_to_bring() {
         for kernel in crate::kernels::all() {
-            for Variant { entry, tile: [cols, rows], family } in kernel.variants {
+            for &Variant { entry, tile: [cols, rows], family } in kernel.variants {
                 if let Family::Shared([wide, high]) | Family::SharedHalf([wide, high]) = family {
-                    assert_eq!((wide / cols) * (high / rows), wide + high, "{entry}");
+                    let (slices, plane, both4) = (slices(family, [cols, rows]), (wide / cols) * (high / rows), (wide + high) / 4);
+                    let deep = slices * plane / both4;
+                    assert_eq!(deep * both4, slices * plane, "{entry}");
+                    // each slice has as many groups of four k, and four of them exchange a quarter of the tile at a time
+                    assert!(deep % slices == 0 && (slices == 1 || slices == 4), "{entry}");
+                    assert!(slices == 1 || slices * wide * high / 16 <= deep * 4 * both4, "{entry}");
                     // the exclusive or stays within the operand's own part of the memory, and within the invocations' tiles
                     assert!([wide / 4, high / 4, wide / cols, high / rows].iter().all(|n| n % 8 == 0), "{entry}");
                 }

@@ -2,7 +2,7 @@
 
 use super::Extras;
 use super::choose::{Adapter, choose};
-use super::extras::experimental;
+use super::liberties::experimental;
 use super::pipeline::Pipelines;
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};

@@ -12,7 +12,7 @@ pub struct Extras {
 }
 
 impl Extras {
-    /// What is asked for wherever it is offered, and what is asked for besides with [`experimental`].
+    /// What is asked for wherever it is offered, and what is asked for besides with [`super::liberties::experimental`].
     pub(super) const WANTED: Features =
         Features::TIMESTAMP_QUERY.union(Features::TIMESTAMP_QUERY_INSIDE_PASSES).union(Features::SUBGROUP).union(Features::SHADER_F16);
     pub(super) const EXPERIMENTAL: Features = Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
@@ -92,16 +92,6 @@ fn sizes(matrices: &[CooperativeMatrixProperties]) -> Vec<u32> {
     sizes.sort_unstable();
     sizes.dedup();
     sizes
-}
-
-/// Leave to ask for features that wgpu calls experimental: the one thing that this crate needs `unsafe` for.
-#[expect(unsafe_code, reason = "wgpu hands out cooperative matrices (tensor cores) in no other way")]
-pub(super) fn experimental() -> wgpu::ExperimentalFeatures {
-    // SAFETY: the caller acknowledges that what is experimental in wgpu may hold bugs that end in undefined behavior, though nothing here is used
-    // otherwise than documented. It is asked for with `Extras::EXPERIMENTAL` alone, on adapters that offer it; what uses it are the shaders of
-    // `dense_cooperative.wgsl`, in sizes and types that the adapter lists, which naga validates, whose indices stay within their arrays, and whose
-    // first results are compared with the twin's before they are used.
-    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod adapters;
 mod choose;
 mod clock;
 mod extras;
+mod liberties;
 mod pipeline;
 mod staging;
 

@@ -1,7 +1,8 @@
 //! From a kernel's WGSL to a pipeline: what the text says of workgroups and bindings is read from it, never written again.
 
-use super::Context;
+use super::{Context, liberties};
 use crate::error::{Error, Result};
+use crate::formula::Formulas;
 use crate::kernel::{KernelInfo, Variant};
 use crate::plan::Plan;
 use rayon::prelude::*;
@@ -57,7 +58,7 @@ impl Pipelines {
                 None => missing.push(Job { kernel, text, variant }),
             }
         }
-        let results: Vec<_> = missing.par_iter().map(|job| make(context, job)).collect();
+        let results: Vec<_> = missing.par_iter().map(|job| make(context, job, &plan.formulas)).collect();
         for (Job { text, variant, .. }, pipeline) in missing.into_iter().zip(results) {
             let pipeline = Arc::new(pipeline?);
             known.lock().unwrap_or_else(PoisonError::into_inner).insert((text, variant.entry), Arc::clone(&pipeline));
@@ -75,12 +76,11 @@ struct Job {
 }
 
 /// (Error scopes are a thread's own: they are pushed and popped here.)
-fn make(context: &Context, Job { kernel, text, variant }: &Job) -> Result<Made> {
+fn make(context: &Context, Job { kernel, text, variant }: &Job, formulas: &Formulas) -> Result<Made> {
     let (size, bindings) = reflect(text, variant.entry).map_err(|e| Error::Device(format!("{}: {e}", kernel.name)))?;
     let device = context.device();
     let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let module = device
-        .create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(kernel.name), source: wgpu::ShaderSource::Wgsl(text.into()) });
+    let module = liberties::module(device, kernel.name, text, formulas, kernel.uses);
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(variant.entry),
         layout: None,
