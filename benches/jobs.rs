@@ -1,5 +1,5 @@
 //! The three jobs that others are measured by, one JSON line a result, so that rounds can take turns with theirs:
-//! `cargo bench --bench jobs -- [--jobs mnist,wide,tiny] [--device cpu] [--threads 1] [--data data/mnist] [--batches 32,128,1024] [--rows 12800] [--epochs 3] [--members 1,64] [--fused-gather true]`
+//! `cargo bench --bench jobs -- [--jobs mnist,wide,tiny] [--device cpu] [--threads 1] [--data data/mnist] [--batches 32,128,1024] [--rows 12800] [--epochs 3] [--members 1,64] [--fused-gather true] [--whole-steps true]`
 //!
 //! mnist: 784-256-128-10, ReLU, Adam 1e-3, norm clip 1.0, shuffled, whole batches: median epoch after a warm-up epoch, accuracy on the test set.
 //! wide: 1024-4096-4096-1024, ReLU, MSE, Adam, batch 256, no clipping, random data: median step of `--steps` after two. Others time `--steps-a-look 10` on a GPU.
@@ -59,6 +59,9 @@ struct Arguments {
     /// Whether the first layer's products look their rows up in the data [default: what the device is better off with].
     #[arg(long)]
     fused_gather: Option<bool>,
+    /// Whether small steps are done whole by a workgroup a member [default: on a GPU].
+    #[arg(long)]
+    whole_steps: Option<bool>,
     /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -86,6 +89,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if let Some(fused) = arguments.fused_gather {
         device = device.with_fused_gather(fused);
+    }
+    if let Some(whole) = arguments.whole_steps {
+        device = device.with_whole_steps(whole);
     }
     for job in &arguments.jobs {
         match job {

@@ -29,6 +29,9 @@ struct Arguments {
     /// Rounds that count, each of one epoch.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
+    /// Whether small steps are done whole by a workgroup a member [default: on a GPU].
+    #[arg(long)]
+    whole_steps: Option<bool>,
     /// One JSON line a result.
     #[arg(long)]
     json: bool,
@@ -38,10 +41,13 @@ struct Arguments {
 }
 
 /// Name, layers, batch.
-const SHAPES: [(&str, &[usize], usize); 6] = [
+const SHAPES: [(&str, &[usize], usize); 9] = [
     ("xor 2-8-2", &[2, 8, 2], 4),
     ("iris 4-16-3", &[4, 16, 3], 16),
     ("digits 64-32-10", &[64, 32, 10], 32),
+    ("digits 64-64-64-10", &[64, 64, 64, 10], 32),
+    ("digits 64-128-10", &[64, 128, 10], 32),
+    ("digits 64-256-10", &[64, 256, 10], 64),
     ("deep 16-8x16-4", &[16, 16, 16, 16, 16, 16, 16, 16, 16, 4], 32),
     ("mnist 784-256-128-10", &[784, 256, 128, 10], 32),
     ("mnist 784-256-128-10", &[784, 256, 128, 10], 128),
@@ -55,7 +61,10 @@ fn main() {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let device = Device::parse(&arguments.device).open()?;
+    let mut device = Device::parse(&arguments.device).open()?;
+    if let Some(whole) = arguments.whole_steps {
+        device = device.with_whole_steps(whole);
+    }
     let shapes: Vec<_> = SHAPES.iter().filter(|shape| shape.0.contains(&arguments.only)).collect();
     if shapes.is_empty() {
         return Err(Error::input(format!("no shape has `{}` in its name: leave --only out to see them all", arguments.only)));
@@ -75,7 +84,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         let model = hidden.iter().fold(Model::input(layers[0]), |model, &units| model.dense(units).relu()).dense(last[0]);
         let trainer = Trainer::new(model, Loss::cross_entropy()).clip(Clip::Norm(1.0)).batch(batch).looks(Looks::Never);
         let first = trainer.clone().build_on(device.clone())?.first_step(&data)?;
-        let dispatches = first.compiled.plan.program(first.program).dispatches.len();
+        let kernels = first.compiled.plan.program(first.program).dispatches.len();
+        // done whole, a step has not a dispatch of its own
+        let dispatches = if device.is_whole(&first.compiled.plan, first.program) { 0 } else { kernels };
         drop(first);
         let measured = throughput(&trainer, &device, &data, batch, &Settings { rounds: arguments.rounds, length: Length::Epochs(1) })?;
         let (micros, spread) = (measured.microseconds_per_step(), measured.samples_per_second().spread());
@@ -83,7 +94,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         if arguments.json {
             let line = json!({
                 "shape": name, "batch": batch, "dispatches": dispatches, "us_per_step": micros, "spread": spread,
-                "us_per_dispatch": micros / dispatches as f64, "host_us_per_step": host.map(|share| share * micros), "host_share": host,
+                "us_per_dispatch": (dispatches > 0).then(|| micros / dispatches as f64), "host_us_per_step": host.map(|share| share * micros), "host_share": host,
                 "launch_us": 1e6 * launch, "device": device.info().name,
             });
             println!("{line}");
@@ -92,8 +103,10 @@ fn run(arguments: &Arguments) -> Result<()> {
                 Some(share) => [format!("{:.1}", share * micros), format!("{:.0} %", 100.0 * share)],
                 None => ["", ""].map(String::from),
             };
-            let (spread, each) = (format!("{:.0} %", 100.0 * spread), micros / dispatches as f64);
-            println!("{name:22} {batch:>5} {dispatches:>10} {micros:>9.1} {spread:>8} {each:>11.2} {host_micros:>8} {share:>6}");
+            let each = if dispatches > 0 { format!("{:.2}", micros / dispatches as f64) } else { String::new() };
+            let (spread, dispatches) =
+                (format!("{:.0} %", 100.0 * spread), if dispatches > 0 { dispatches.to_string() } else { "whole".into() });
+            println!("{name:22} {batch:>5} {dispatches:>10} {micros:>9.1} {spread:>8} {each:>11} {host_micros:>8} {share:>6}");
         }
     }
     Ok(())

@@ -78,6 +78,11 @@ pub struct Program {
     pub dispatches: Vec<Dispatch>,
 }
 
+impl Program {
+    /// What the program is called that trains.
+    pub const TRAIN: &'static str = "train";
+}
+
 /// Which of a plan's programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramId(pub(crate) usize);

@@ -4,7 +4,7 @@ use super::{Executor, Limits, cpu::Cpu};
 use crate::error::{Error, Result};
 use crate::kernel::{KernelInfo, Variant};
 use crate::parallel::Threads;
-use crate::plan::{Dispatch, Plan};
+use crate::plan::{Dispatch, Plan, ProgramId};
 use crate::precision::Precision;
 use std::fmt;
 use std::sync::Arc;
@@ -227,6 +227,12 @@ impl OpenDevice {
         OpenDevice { limits: Limits { fused_gather, ..self.limits }, ..self }
     }
 
+    /// The same device, where steps of training that are little work are done whole, many in one dispatch by a workgroup a member, or kernel by kernel like any
+    /// other. Unless told, a real GPU does them whole: it takes longer to launch their kernels than to run them.
+    pub fn with_whole_steps(self, whole_steps: bool) -> Self {
+        OpenDevice { limits: Limits { whole_steps, ..self.limits }, ..self }
+    }
+
     /// The same device, for which variants of kernels are chosen as for one of this kind: what a real GPU would run can be tried on a software driver.
     #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
     pub fn taken_for(self, kind: DeviceType) -> Self {
@@ -235,8 +241,8 @@ impl OpenDevice {
             #[cfg(feature = "gpu")]
             How::Gpu(context) => {
                 let context = context.taken_for(kind);
-                let Limits { workgroups, fused_gather, .. } = context.limits();
-                OpenDevice { limits: Limits { workgroups, fused_gather, ..self.limits }, how: How::Gpu(context), ..self }
+                let Limits { workgroups, fused_gather, whole_steps, .. } = context.limits();
+                OpenDevice { limits: Limits { workgroups, fused_gather, whole_steps, ..self.limits }, how: How::Gpu(context), ..self }
             }
         }
     }
@@ -273,6 +279,16 @@ impl OpenDevice {
             How::Cpu(_) => dispatch.kernel.name,
             #[cfg(feature = "gpu")]
             How::Gpu(context) => context.variant(dispatch).entry,
+        }
+    }
+
+    /// Whether the device does steps of a program whole, many in one dispatch by a workgroup a member. The CPU path launches nothing.
+    #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU launches dispatches"))]
+    pub fn is_whole(&self, plan: &Plan, program: ProgramId) -> bool {
+        match &self.how {
+            How::Cpu(_) => false,
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => self.limits.whole_steps && context.is_whole(plan, plan.program(program)),
         }
     }
 
@@ -334,7 +350,7 @@ impl OpenDevice {
         match &self.how {
             How::Cpu(threads) => Ok(Box::new(Cpu::<f32>::new(plan).on(threads.clone()))),
             #[cfg(feature = "gpu")]
-            How::Gpu(context) => Ok(Box::new(super::gpu::Gpu::new(context.clone(), plan, self.limits.submission)?)),
+            How::Gpu(context) => Ok(Box::new(super::gpu::Gpu::new(context.clone(), plan, &self.limits)?)),
         }
     }
 }

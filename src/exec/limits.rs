@@ -14,6 +14,8 @@ pub struct Limits {
     pub workgroups: usize,
     /// Whether the first layer is better off with its rows looked up in the data by its own products than gathered into a batch before.
     pub fused_gather: bool,
+    /// Whether steps of training that are little work are done whole, many in one dispatch by a workgroup a member.
+    pub whole_steps: bool,
     /// The most steps that are handed over at once; a driver's watchdog sees them as one piece of work. Long steps are handed over in fewer at
     /// once in any case.
     pub submission: usize,
@@ -24,8 +26,14 @@ pub(super) const SUBMISSION: usize = 256;
 
 impl Limits {
     /// The CPU path's: elements of a buffer are counted in 32 bits there, too.
-    pub(super) const CPU: Limits =
-        Limits { binding: 4 * u32::MAX as u64, memory: None, workgroups: 1, fused_gather: false, submission: SUBMISSION };
+    pub(super) const CPU: Limits = Limits {
+        binding: 4 * u32::MAX as u64,
+        memory: None,
+        workgroups: 1,
+        fused_gather: false,
+        whole_steps: false,
+        submission: SUBMISSION,
+    };
 
     /// An error when a plan does not fit, which takes `needed` bytes in all; the message has the numbers.
     pub(super) fn check(&self, plan: &Plan, needed: u64, name: &str) -> Result<()> {

@@ -131,7 +131,13 @@ fn expand<'a>(text: &str, variants: impl Iterator<Item = &'a Variant>, operands:
                 // groups of four k that are brought at once: a block of 4 × 4 by each invocation
                 let deep = 4 * slices * down * across / both;
                 holes.extend([("HIGH", high), ("WIDE", wide), ("BOTH", both), ("DOWN", down), ("ACROSS", across)]);
-                holes.extend([("DEEP", deep), ("SLICES", slices), ("STIR", 8 / deep.min(8)), ("PLANE", down * across), ("QUADS", cols / 4)]);
+                holes.extend([
+                    ("DEEP", deep),
+                    ("SLICES", slices),
+                    ("STIR", 8 / deep.min(8)),
+                    ("PLANE", down * across),
+                    ("QUADS", cols / 4),
+                ]);
             }
             Family::Subgroup(size) => {
                 counts.lanes = size;

@@ -11,7 +11,7 @@ use crate::parallel::over_rows;
 use pack::{LINE, Right, TURN, room_of, turn};
 use std::cell::Cell;
 use std::ops::Range;
-use tile::{Target, ROWS, multiply, panel_width};
+use tile::{ROWS, Target, multiply, panel_width};
 
 /// A matrix in a slice: element `(i, j)` is `cells[i·row + j·col]`, and one of the two strides is 1.
 #[derive(Debug, Clone, Copy)]

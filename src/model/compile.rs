@@ -16,7 +16,7 @@ use crate::kernels::metrics::{Confusion, Errors, Hits};
 use crate::kernels::norm::{CHUNK, ClipValue, NormPartials};
 use crate::loss::{Loss, LossBuffers, LossShape};
 use crate::optim::{Decays, Optimizer};
-use crate::plan::{Buf, Builder, Kind, Plan, ProgramId, Role, Tensor, padded};
+use crate::plan::{Buf, Builder, Kind, Plan, Program, ProgramId, Role, Tensor, padded};
 use crate::precision::{LossScale, Precision};
 
 /// How many of the largest outputs count for the accuracy of several.
@@ -287,7 +287,7 @@ impl Model {
             let partials = b.buffer("partials", Kind::F32, members * count);
             let scalars = b.buffer("scalars", Kind::F32, members * SCALARS);
 
-            train = Some(b.program("train"));
+            train = Some(b.program(Program::TRAIN));
             features.gather(&mut b, spec, width, &input);
             graph.forward(&mut b, Mode::Train, &params);
             spec.loss.emit(&mut b, shape, &loss_of(graph.output(Mode::Train)));

@@ -1,13 +1,14 @@
 //! Adapters: which there are, which one is taken, and what it can hold.
 
 use super::Extras;
-use super::choose::{Adapter, choose};
+use super::choose::{Adapter, choose, fits_a_workgroup};
 use super::liberties::experimental;
 use super::pipeline::Pipelines;
+use super::whole::Text;
 use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
 use crate::kernel::Variant;
-use crate::plan::Dispatch;
+use crate::plan::{Dispatch, Plan, Program};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -128,6 +129,16 @@ impl Context {
         dispatch.variant.unwrap_or_else(|| choose(dispatch.kernel, &dispatch.words, &self.into()))
     }
 
+    /// A program as one shader, where a step of it is so little work that one workgroup should do it all, and it can be one.
+    pub(super) fn whole(&self, plan: &Plan, program: &Program) -> Option<Text> {
+        if fits_a_workgroup(plan, program) { Text::of(self, plan, program) } else { None }
+    }
+
+    /// Whether it is.
+    pub(crate) fn is_whole(&self, plan: &Plan, program: &Program) -> bool {
+        self.whole(plan, program).is_some()
+    }
+
     /// How a variant's trial on this device ended, by its entry point; `None` where there was none yet.
     pub(crate) fn trial(&self, entry: &'static str) -> Option<bool> {
         self.trials.lock().unwrap_or_else(PoisonError::into_inner).get(entry).copied()
@@ -159,6 +170,7 @@ impl Context {
             binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             workgroups: super::choose::workgroups(self.info.kind),
             fused_gather: super::choose::fuses_gather(self.info.kind),
+            whole_steps: self.info.kind.is_gpu(),
             ..Limits::CPU
         }
     }
@@ -217,10 +229,16 @@ pub fn offers() -> Vec<(DeviceInfo, wgpu::Limits, Extras)> {
     all().iter().map(|a| (describe(&a.get_info()), a.limits(), Extras::offered(a))).collect()
 }
 
+/// What whole steps may use where it is offered: buffers, and bytes of workgroup memory.
+const WHOLE_BUFFERS: u32 = 64;
+const WHOLE_WORKGROUP: u32 = 32 << 10;
+
 fn open(adapter: &wgpu::Adapter) -> Result<Context> {
     let offered = adapter.limits();
-    // WebGPU's defaults, but for memory, of which all is welcome
+    // WebGPU's defaults, but for memory, of which all is welcome, and for what a shader of whole steps binds and exchanges; nothing else needs more
     let limits = wgpu::Limits {
+        max_storage_buffers_per_shader_stage: offered.max_storage_buffers_per_shader_stage.min(WHOLE_BUFFERS),
+        max_compute_workgroup_storage_size: offered.max_compute_workgroup_storage_size.min(WHOLE_WORKGROUP),
         max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
         max_buffer_size: offered.max_buffer_size,
         ..wgpu::Limits::default()

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::exec::DeviceType;
 use crate::kernel::{Family, KernelInfo, Variant};
+use crate::plan::{Plan, Program};
 
 /// So many invocations keep a real GPU busy: some tens of cores, each with a hundred of them to hide the waiting behind.
 const INVOCATIONS: u64 = 4096;
@@ -13,16 +14,23 @@ const TERMS: u64 = 16;
 
 /// How many workgroups keep an adapter busy.
 pub(super) fn workgroups(kind: DeviceType) -> usize {
-    match kind {
-        DeviceType::Cpu | DeviceType::Software => 1,
-        DeviceType::Discrete | DeviceType::Integrated | DeviceType::Virtual | DeviceType::Other => WORKGROUPS as usize,
-    }
+    if kind.is_gpu() { WORKGROUPS as usize } else { 1 }
 }
 
 /// Whether the gather of a batch is part of the first layer's products: on every adapter, as it spares a dispatch and the batch's way to memory and back. (The
 /// CPU path copies its operands in any case.)
 pub(super) fn fuses_gather(kind: DeviceType) -> bool {
     kind != DeviceType::Cpu
+}
+
+/// Up to so many floating-point operations of a member's step for each of its dispatches, one workgroup does the step sooner than the device launches its
+/// kernels: a dispatch costs some 5 µs, in which a core of a GPU makes so many in small products.
+const WORKGROUP_FLOPS: u64 = 250_000;
+
+/// Whether a step of the program is so little work for a member that one workgroup should do it all.
+pub(super) fn fits_a_workgroup(plan: &Plan, program: &Program) -> bool {
+    let flops: u64 = program.dispatches.iter().map(|d| (d.kernel.flops)(&d.words)).sum();
+    program.name == Program::TRAIN && flops <= WORKGROUP_FLOPS * (plan.members * program.dispatches.len()) as u64
 }
 
 /// What the choice depends on besides the shape.

@@ -1,6 +1,6 @@
 //! Timestamps around dispatches: made when the first step is timed, handed out when the host reads anyway.
 
-use super::{Bound, Context, Gpu};
+use super::{Bound, Bounds, Context, Gpu};
 use crate::error::{Error, Result};
 use crate::exec::{DeviceTime, Executor as _, Timed};
 use crate::kernel::Step;
@@ -104,14 +104,13 @@ impl Clock {
     }
 
     /// Encodes some steps in one pass, a timestamp before and after all of them, where there is room for these.
-    fn encode_together(&mut self, encoder: &mut wgpu::CommandEncoder, program: ProgramId, bound: &[Bound], steps: usize) {
+    fn encode_together(&mut self, encoder: &mut wgpu::CommandEncoder, program: ProgramId, bounds: &Bounds, steps: usize) {
         let at = (self.used + 2 <= QUERIES).then_some(self.used);
         if let Some(at) = at {
             self.marks.push((program, Marked::Steps(steps), at));
             self.used += 2;
         }
-        let mut pass = self.pass(encoder, at, at.map(|at| at + 1));
-        (0..steps).flat_map(|_| bound).for_each(|dispatch| dispatch.encode(&mut pass));
+        bounds.encode(&mut self.pass(encoder, at, at.map(|at| at + 1)), steps);
     }
 
     fn pass<'e>(&self, encoder: &'e mut wgpu::CommandEncoder, first: Option<u32>, last: Option<u32>) -> wgpu::ComputePass<'e> {
@@ -135,7 +134,7 @@ impl Clock {
     }
 
     /// Makes times of the timestamps that were read, and begins anew.
-    fn times(&mut self, bytes: &[u8], programs: &[Vec<Bound>]) -> Vec<DeviceTime> {
+    fn times(&mut self, bytes: &[u8], programs: &[Bounds]) -> Vec<DeviceTime> {
         let ticks: Vec<u64> = ticks(bytes).collect();
         let after = |from: u64, to: u64| Duration::from_secs_f64(to.saturating_sub(from) as f64 * self.seconds);
         let time = |program: ProgramId, timed: Timed, at: usize| {
@@ -148,7 +147,7 @@ impl Clock {
                 Marked::Steps(steps) => times.push(time(program, Timed::Steps(steps), first as usize)),
                 Marked::Dispatches => {
                     let stride = if self.inside { 1 } else { 2 };
-                    times.extend(programs[program.0].iter().enumerate().map(|(number, &Bound { entry, writes, .. })| {
+                    times.extend(programs[program.0].dispatches.iter().enumerate().map(|(number, &Bound { entry, writes, .. })| {
                         time(program, Timed::Dispatch { number, entry, writes }, first as usize + stride * number)
                     }));
                 }
@@ -168,18 +167,18 @@ impl Gpu {
         };
         self.write_words(Plan::STEPS, 0, table)?;
         let rows = Step::rows_in(table, self.plan.members);
-        let room = clock.room(self.programs[program.0].len());
+        let room = clock.room(self.programs[program.0].dispatches.len());
         let start = timed.start.min(rows);
         let end = timed.end.min(start + room).clamp(start, rows);
         for (each, steps) in [(false, start), (true, end - start), (false, rows - end)] {
             let mut left = steps;
             while left > 0 {
                 let steps = left.min(self.submit_steps[program.0]);
-                let (mut encoder, bound) = (self.encoder(), &self.programs[program.0]);
+                let (mut encoder, bounds) = (self.encoder(), &self.programs[program.0]);
                 if each {
-                    (0..steps).for_each(|_| clock.encode(&mut encoder, program, bound));
+                    (0..steps).for_each(|_| clock.encode(&mut encoder, program, &bounds.dispatches));
                 } else {
-                    clock.encode_together(&mut encoder, program, bound, steps);
+                    clock.encode_together(&mut encoder, program, bounds, steps);
                 }
                 self.submit(encoder);
                 left -= steps;

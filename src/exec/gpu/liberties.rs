@@ -1,8 +1,6 @@
 //! What wgpu hands out to `unsafe` code only. Nothing else in this crate is `unsafe`.
 #![expect(unsafe_code, reason = "wgpu has no other way to tensor cores and to loops without a second counter")]
 
-use crate::formula::{Formulas, Uses};
-
 /// Leave to ask for features that wgpu calls experimental: cooperative matrices.
 pub(super) fn experimental() -> wgpu::ExperimentalFeatures {
     // SAFETY: the caller acknowledges that what is experimental in wgpu may hold bugs that end in undefined behavior, though nothing here is used
@@ -13,10 +11,11 @@ pub(super) fn experimental() -> wgpu::ExperimentalFeatures {
 }
 
 /// A shader module whose indices are checked as ever, and whose loops have no second counter beside their own that ends them, which cost a tenth of a step
-/// on an NVIDIA GPU: where all of its loops are this crate's. Formulas may come from the application, which promises nothing.
-pub(super) fn module(device: &wgpu::Device, label: &str, text: &str, formulas: &Formulas, uses: Uses) -> wgpu::ShaderModule {
+/// on an NVIDIA GPU: where all of its loops are this crate's. The formulas in it
+/// may come from the application, which promises nothing.
+pub(super) fn module(device: &wgpu::Device, label: &str, text: &str, formulas: &str) -> wgpu::ShaderModule {
     let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
-    if has_loops(&formulas.wgsl(uses)) {
+    if has_loops(formulas) {
         return device.create_shader_module(descriptor);
     }
     let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
@@ -34,6 +33,7 @@ fn has_loops(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formula::Uses;
 
     #[test]
     fn a_loop_in_a_formula_is_seen() {

@@ -3,16 +3,18 @@
 mod adapters;
 mod choose;
 mod clock;
+mod compose;
 mod extras;
 mod liberties;
 mod pipeline;
 mod staging;
+mod whole;
 
 pub use adapters::{Context, adapters, offers, open_best, open_named};
 pub use extras::Extras;
 pub use wgpu;
 
-use super::{DeviceTime, Executor};
+use super::{DeviceTime, Executor, Limits};
 use crate::error::{Error, Result};
 use crate::exec::limits::largest;
 use crate::kernel::Step;
@@ -21,6 +23,7 @@ use clock::Clock;
 use pipeline::Pipelines;
 use staging::Staging;
 use std::ops::Range;
+use whole::Whole;
 
 /// Uniforms lie at multiples of so many bytes: the largest alignment that an adapter may ask for.
 const UNIFORM_ALIGN: u64 = 256;
@@ -52,12 +55,28 @@ impl Bound {
     }
 }
 
+/// A program, bound.
+struct Bounds {
+    dispatches: Vec<Bound>,
+    /// All of them as one shader, where that is faster.
+    whole: Option<Whole>,
+}
+
+impl Bounds {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>, steps: usize) {
+        match &self.whole {
+            Some(whole) => whole.encode(pass, steps),
+            None => (0..steps).flat_map(|_| &self.dispatches).for_each(|dispatch| dispatch.encode(pass)),
+        }
+    }
+}
+
 /// The GPU executor.
 pub struct Gpu {
     context: Context,
     plan: Plan,
     buffers: Vec<wgpu::Buffer>,
-    programs: Vec<Vec<Bound>>,
+    programs: Vec<Bounds>,
     submit_steps: Vec<usize>,
     read: wgpu::Buffer,
     uploads: Staging,
@@ -72,7 +91,7 @@ pub(super) fn own_bytes(plan: &Plan) -> u64 {
 
 fn uniform_bytes(plan: &Plan) -> u64 {
     let all = plan.programs.iter().flat_map(|p| &p.dispatches);
-    all.map(|d| (4 * d.words.len() as u64).next_multiple_of(UNIFORM_ALIGN)).sum::<u64>().max(UNIFORM_ALIGN)
+    all.map(|d| (4 * d.words.len() as u64).next_multiple_of(UNIFORM_ALIGN)).sum::<u64>() + whole::COUNTS_BYTES
 }
 
 fn upload_bytes(plan: &Plan) -> u64 {
@@ -84,9 +103,9 @@ fn stream_bytes(plan: &Plan) -> u64 {
 }
 
 impl Gpu {
-    /// Creates everything the plan needs: buffers, pipelines, bind groups; at most `submission` steps are handed over at once. [`Error::Device`] when
-    /// there is not enough memory left.
-    pub fn new(context: Context, plan: Plan, submission: usize) -> Result<Self> {
+    /// Creates everything the plan needs: buffers, pipelines, bind groups; what limits say is how it is run. [`Error::Device`] when there is not
+    /// enough memory left.
+    pub fn new(context: Context, plan: Plan, limits: &Limits) -> Result<Self> {
         let device = context.device().clone();
         let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
             device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
@@ -106,9 +125,9 @@ impl Gpu {
             for (b, buffer) in plan.buffers.iter().zip(&buffers).filter(|(b, _)| !b.start.is_empty()) {
                 uploads.write(&context, buffer, 0, bytemuck::cast_slice(&b.start))?;
             }
-            bind(&context, &plan, &buffers, &mut uploads)
+            bind(&context, &plan, limits.whole_steps, &buffers, &mut uploads)
         })?;
-        let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)), submission)).collect();
+        let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)), limits.submission)).collect();
         Ok(Gpu { context, plan, buffers, programs, submit_steps, read, uploads, stream, clock: None })
     }
 
@@ -153,15 +172,6 @@ impl Gpu {
         self.context.fault()?;
         Ok(bytes)
     }
-
-    fn encode(&self, encoder: &mut wgpu::CommandEncoder, bound: &[Bound], steps: usize) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for _ in 0..steps {
-            for dispatch in bound {
-                dispatch.encode(&mut pass);
-            }
-        }
-    }
 }
 
 /// What the device grants of what is made on it for a plan. An error where it has not the memory, or refuses something else.
@@ -183,11 +193,11 @@ fn granted<T>(context: &Context, plan: &Plan, make: impl FnOnce() -> Result<T>) 
     }
 }
 
-/// Makes the pipelines and bind groups of all programs.
-fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut Staging) -> Result<Vec<Vec<Bound>>> {
+/// Makes the pipelines and bind groups of all programs; where whole steps are wanted, programs that are small enough become one shader.
+fn bind(context: &Context, plan: &Plan, whole_steps: bool, buffers: &[wgpu::Buffer], uploads: &mut Staging) -> Result<Vec<Bounds>> {
     let device = context.device();
     let all: Vec<_> = plan.programs.iter().flat_map(|p| &p.dispatches).collect();
-    let mut uniforms = Vec::new();
+    let mut uniforms = whole::counts();
     for dispatch in &all {
         uniforms.extend_from_slice(bytemuck::cast_slice(&dispatch.words));
         uniforms.resize(uniforms.len().next_multiple_of(UNIFORM_ALIGN as usize), 0);
@@ -201,7 +211,7 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut 
     uploads.write(context, &uniform, 0, &uniforms)?;
 
     let pipelines = Pipelines::of(context, plan)?;
-    let mut offset = 0;
+    let mut offset = whole::COUNTS_BYTES;
     let mut programs = Vec::new();
     for program in &plan.programs {
         let mut bound = Vec::new();
@@ -210,11 +220,11 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut 
             let variant = context.variant(dispatch);
             let made = &pipelines[variant.entry];
             let size = dispatch.words.len() as u64 * 4;
-            let uniform = wgpu::BufferBinding { buffer: &uniform, offset, size: wgpu::BufferSize::new(size) };
+            let own = wgpu::BufferBinding { buffer: &uniform, offset, size: wgpu::BufferSize::new(size) };
             let mut entries = Vec::new();
             for &(binding, _) in &made.bindings {
                 let resource = match binding {
-                    0 => wgpu::BindingResource::Buffer(uniform.clone()),
+                    0 => wgpu::BindingResource::Buffer(own.clone()),
                     1 => buffers[Plan::STEPS.0].as_entire_binding(),
                     n => buffers[dispatch.args[n as usize - 2].0].as_entire_binding(),
                 };
@@ -238,7 +248,9 @@ fn bind(context: &Context, plan: &Plan, buffers: &[wgpu::Buffer], uploads: &mut 
             bound.push(Bound { pipeline: made.pipeline.clone(), group, workgroups, entry: variant.entry, writes });
             offset += size.next_multiple_of(UNIFORM_ALIGN);
         }
-        programs.push(bound);
+        let text = if whole_steps { context.whole(plan, program) } else { None };
+        let whole = text.map(|text| Whole::new(context, plan, &text, buffers, &uniform)).transpose()?;
+        programs.push(Bounds { dispatches: bound, whole });
     }
     Ok(programs)
 }
@@ -278,7 +290,7 @@ impl Executor for Gpu {
         while left > 0 {
             let steps = left.min(self.submit_steps[program.0]);
             let mut encoder = self.encoder();
-            self.encode(&mut encoder, &self.programs[program.0], steps);
+            self.programs[program.0].encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), steps);
             self.submit(encoder);
             left -= steps;
         }
@@ -288,7 +300,8 @@ impl Executor for Gpu {
     fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()> {
         self.write_words(Plan::STEPS, 0, table)?;
         let mut encoder = self.encoder();
-        self.encode(&mut encoder, std::slice::from_ref(&self.programs[program.0][dispatch]), 1);
+        let bound = &self.programs[program.0].dispatches[dispatch];
+        bound.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
         self.submit(encoder);
         Ok(())
     }

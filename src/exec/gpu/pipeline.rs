@@ -2,7 +2,7 @@
 
 use super::{Context, liberties};
 use crate::error::{Error, Result};
-use crate::formula::Formulas;
+use crate::formula::{Formulas, Uses};
 use crate::kernel::{KernelInfo, Variant};
 use crate::plan::Plan;
 use rayon::prelude::*;
@@ -24,15 +24,20 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// How many workgroups cover a grid; a 1-D grid that is too long is folded into x and y. `None` when nothing covers it.
+    /// See [`workgroups`].
     pub(super) fn workgroups(&self, grid: [u32; 3]) -> Option<[u32; 3]> {
-        let [mut x, mut y, z] = std::array::from_fn(|axis| grid[axis].div_ceil(self.covers[axis]));
-        if x > 65_535 && y == 1 {
-            y = x.div_ceil(65_535);
-            x = x.div_ceil(y);
-        }
-        (x <= 65_535 && y <= 65_535 && z <= 65_535).then_some([x, y, z])
+        workgroups(self.covers, grid)
     }
+}
+
+/// How many workgroups that cover so much cover a grid; a 1-D grid that is too long is folded into x and y. `None` when nothing covers it.
+pub(super) fn workgroups(covers: [u32; 3], grid: [u32; 3]) -> Option<[u32; 3]> {
+    let [mut x, mut y, z] = std::array::from_fn(|axis| grid[axis].div_ceil(covers[axis]));
+    if x > 65_535 && y == 1 {
+        y = x.div_ceil(65_535);
+        x = x.div_ceil(y);
+    }
+    (x <= 65_535 && y <= 65_535 && z <= 65_535).then_some([x, y, z])
 }
 
 /// The pipelines that were made on a device, by text and entry point: plans that need the same one share it, so that to evaluate, to
@@ -58,12 +63,31 @@ impl Pipelines {
                 None => missing.push(Job { kernel, text, variant }),
             }
         }
-        let results: Vec<_> = missing.par_iter().map(|job| make(context, job, &plan.formulas)).collect();
+        let make = |Job { kernel, text, variant }: &Job| {
+            let formulas = plan.formulas.wgsl(kernel.uses);
+            let made = make(context, text, variant.entry, &formulas)?;
+            // a workgroup's invocations, until their variant says how much each makes
+            Ok(Made { covers: variant.covers(made.covers), ..made })
+        };
+        let results: Vec<Result<Made>> = missing.par_iter().map(make).collect();
         for (Job { text, variant, .. }, pipeline) in missing.into_iter().zip(results) {
             let pipeline = Arc::new(pipeline?);
             known.lock().unwrap_or_else(PoisonError::into_inner).insert((text, variant.entry), Arc::clone(&pipeline));
             made.insert(variant.entry, pipeline);
         }
+        Ok(made)
+    }
+
+    /// The pipeline of a text that was composed of several kernels.
+    pub(super) fn composed(context: &Context, text: &str, entry: &'static str, formulas: &Formulas) -> Result<Arc<Made>> {
+        let Pipelines(known) = context.pipelines();
+        let key = (text.to_string(), entry);
+        if let Some(made) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(made));
+        }
+        let formulas = formulas.wgsl(Uses::Activations) + &formulas.wgsl(Uses::Losses);
+        let made = Arc::new(make(context, text, entry, &formulas)?);
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&made));
         Ok(made)
     }
 }
@@ -75,32 +99,32 @@ struct Job {
     variant: &'static Variant,
 }
 
-/// (Error scopes are a thread's own: they are pushed and popped here.)
-fn make(context: &Context, Job { kernel, text, variant }: &Job, formulas: &Formulas) -> Result<Made> {
-    let (size, bindings) = reflect(text, variant.entry).map_err(|e| Error::Device(format!("{}: {e}", kernel.name)))?;
+/// Makes a pipeline whose invocations make an element each. (Error scopes are a thread's own: they are pushed and popped here.)
+fn make(context: &Context, text: &str, entry: &str, formulas: &str) -> Result<Made> {
+    let (size, bindings) = reflect(text, entry).map_err(|e| Error::Device(format!("{entry}: {e}")))?;
     let device = context.device();
     let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let module = liberties::module(device, kernel.name, text, formulas, kernel.uses);
+    let module = liberties::module(device, entry, text, formulas);
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(variant.entry),
+        label: Some(entry),
         layout: None,
         module: &module,
-        entry_point: Some(variant.entry),
+        entry_point: Some(entry),
         compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
         cache: None,
     });
     if let Some(error) = pollster::block_on(invalid.pop()) {
-        return Err(Error::Device(format!("{} refused the kernel {}: {error}", context.info().name, variant.entry)));
+        return Err(Error::Device(format!("{} refused the kernel {entry}: {error}", context.info().name)));
     }
     let layout = pipeline.get_bind_group_layout(0);
-    Ok(Made { pipeline, layout, bindings, covers: variant.covers(size) })
+    Ok(Made { pipeline, layout, bindings, covers: size })
 }
 
 /// What a text says of an entry point: the size of a workgroup, and the bindings.
-type Facts = ([u32; 3], Vec<Binding>);
+pub(super) type Facts = ([u32; 3], Vec<Binding>);
 
 /// Reads them off the text.
-fn reflect(text: &str, entry: &str) -> std::result::Result<Facts, String> {
+pub(super) fn reflect(text: &str, entry: &str) -> std::result::Result<Facts, String> {
     let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
     // whether the device has what the text asks for, it says itself when it makes the pipeline
     let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
@@ -117,4 +141,11 @@ fn reflect(text: &str, entry: &str) -> std::result::Result<Facts, String> {
     }
     bindings.sort_unstable();
     Ok((module.entry_points[index].workgroup_size, bindings))
+}
+
+/// The workgroup memory that a text asks for; `None` where it is not WGSL.
+pub(super) fn workgroup_bytes(text: &str) -> Option<u32> {
+    let module = naga::front::wgsl::parse_str(text).ok()?;
+    let memory = module.global_variables.iter().filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup);
+    Some(memory.map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx())).sum())
 }

@@ -1,0 +1,85 @@
+//! Steps that one workgroup does whole: which ones, and that they learn what the ordinary plan learns.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod devices;
+
+use devices::adapters;
+use gradus::data::{Features, Table, Targets};
+use gradus::exec::{DeviceType, OpenDevice};
+use gradus::optim::RmsProp;
+use gradus::rng::{Purpose, Rng};
+use gradus::train::{Member, Stop};
+use gradus::{Activation, Adam, Clip, Dataset, Loss, Model, Momentum, Sgd, Trainer};
+
+/// Rows of 12 features, and three classes or two numbers.
+fn data(rows: usize, classes: bool) -> Dataset {
+    let mut rng = Rng::new(3, Purpose::Synthetic, 0);
+    let features = Features::F32((0..rows * 12).map(|_| rng.normal() as f32).collect());
+    let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+    let targets = match classes {
+        true => Targets::Classes { of: (0..rows).map(|_| rng.below(3) as u32).collect(), names: names(&["a", "b", "c"]) },
+        false => Targets::Values { of: (0..rows * 2).map(|_| rng.normal() as f32).collect(), names: names(&["u", "v"]) },
+    };
+    Dataset::new(Table::new(features, (0..12).map(|i| format!("x{i}")).collect(), targets).unwrap())
+}
+
+fn is_whole(trainer: &Trainer, device: &OpenDevice, data: &Dataset) -> bool {
+    let first = trainer.clone().build_on(device.clone()).unwrap().first_step(data).unwrap();
+    device.is_whole(&first.compiled.plan, first.program)
+}
+
+/// Adapters as if they were GPUs, which do steps whole or not.
+fn gpus() -> Vec<[OpenDevice; 2]> {
+    adapters()
+        .into_iter()
+        .map(|device| [false, true].map(|whole| device.clone().taken_for(DeviceType::Discrete).with_whole_steps(whole)))
+        .collect()
+}
+
+/// The weights' hash and the losses of all steps, of each member.
+fn traces(trainer: &Trainer, device: &OpenDevice, data: &Dataset) -> Vec<(String, Vec<f32>)> {
+    let (train, valid) = data.split(0.8);
+    let report = trainer.clone().build_on(device.clone()).unwrap().fit(&train, &valid, Stop::after(3)).unwrap();
+    report.members.iter().map(|member| (member.weights_hash.clone(), member.step_losses.clone())).collect()
+}
+
+#[test]
+fn whole_steps_learn_what_the_ordinary_plan_learns() {
+    let model = || Model::input(12).dense(20).relu().dense(3);
+    let members = [1, 2, 3].map(|seed| Member { seed, lr: None });
+    let cases = [
+        (Trainer::new(model(), Loss::cross_entropy()).optimizer(Adam::new()).clip(Clip::Norm(1.0)), true),
+        (Trainer::new(model(), Loss::cross_entropy()).optimizer(Sgd::new()), true),
+        (
+            Trainer::new(Model::input(12).dense(9).activation(Activation::named("gelu").unwrap()).dense(7).tanh().dense(2), Loss::mse())
+                .optimizer(Momentum::new()),
+            false,
+        ),
+        (Trainer::new(Model::input(12).dense(16).sigmoid().dropout(0.2).dense(2), Loss::mse()).clip(Clip::Value(0.1)), false),
+        (Trainer::new(model(), Loss::cross_entropy()).optimizer(RmsProp::new()).accumulate(2), true),
+        (Trainer::new(model(), Loss::cross_entropy()).members(members), true),
+    ];
+    for [apart, whole] in gpus() {
+        for (trainer, classes) in &cases {
+            // 400 rows, four fifths of them to train on, are 13 batches of 24 and one of 8
+            let (trainer, data) = (trainer.clone().batch(24), data(400, *classes));
+            assert!(!is_whole(&trainer, &apart, &data) && is_whole(&trainer, &whole, &data), "{trainer:?}");
+            assert_eq!(traces(&trainer, &whole, &data), traces(&trainer, &apart, &data), "{}, {trainer:?}", whole.info());
+        }
+    }
+}
+
+#[test]
+fn what_is_much_work_or_no_part_of_a_workgroup_is_done_kernel_by_kernel() {
+    let of = |model: Model, batch: usize| Trainer::new(model, Loss::cross_entropy()).batch(batch);
+    let small = || Model::input(12).dense(20).relu().dense(3);
+    for [_, whole] in gpus() {
+        let data = data(2000, true);
+        assert!(is_whole(&of(small(), 32), &whole, &data));
+        // 6 · 323 weights · 1,000 rows are 2 MFLOP, as nine dispatches may have; 400 units make 40 of them
+        assert!(!is_whole(&of(Model::input(12).dense(400).relu().dense(400).relu().dense(3), 32), &whole, &data));
+        // its kernels have 64 invocations that exchange sums
+        assert!(!is_whole(&of(Model::input(12).dense(20).layer_norm().relu().dense(3), 32), &whole, &data));
+    }
+}
