@@ -13,6 +13,7 @@ use gradus::rng::{Purpose, Rng};
 use gradus::train::Looks;
 use gradus::{Clip, Device, Error, Loss, Model, Result, Trainer};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 #[derive(Parser)]
 #[command(about = "Microseconds of a step at small shapes, and the host's share of it")]
@@ -53,6 +54,9 @@ const SHAPES: [(&str, &[usize], usize); 9] = [
     ("mnist 784-256-128-10", &[784, 256, 128, 10], 128),
 ];
 
+/// How long a GPU works before it is timed.
+const WARM: Duration = Duration::from_millis(500);
+
 fn main() {
     if let Err(error) = run(&Arguments::parse()) {
         eprintln!("error: {error}");
@@ -88,7 +92,13 @@ fn run(arguments: &Arguments) -> Result<()> {
         // done whole, a step has not a dispatch of its own
         let dispatches = if device.is_whole(&first.compiled.plan, first.program) { 0 } else { kernels };
         drop(first);
-        let measured = throughput(&trainer, &device, &data, batch, &Settings { rounds: arguments.rounds, length: Length::Epochs(1) })?;
+        let settings = Settings { rounds: arguments.rounds, length: Length::Epochs(1) };
+        // a GPU that had nothing to do runs slowly at first
+        let began = Instant::now();
+        while device.info().kind.is_gpu() && began.elapsed() < WARM {
+            throughput(&trainer, &device, &data, batch, &settings)?;
+        }
+        let measured = throughput(&trainer, &device, &data, batch, &settings)?;
         let (micros, spread) = (measured.microseconds_per_step(), measured.samples_per_second().spread());
         let host = (device.info().kind != DeviceType::Cpu).then(|| measured.host_share());
         if arguments.json {

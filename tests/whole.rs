@@ -4,7 +4,7 @@
 
 mod devices;
 
-use devices::adapters;
+use devices::devices;
 use gradus::data::{Features, Table, Targets};
 use gradus::exec::{DeviceType, OpenDevice};
 use gradus::optim::RmsProp;
@@ -29,12 +29,9 @@ fn is_whole(trainer: &Trainer, device: &OpenDevice, data: &Dataset) -> bool {
     device.is_whole(&first.compiled.plan, first.program)
 }
 
-/// Adapters as if they were GPUs, which do steps whole or not.
-fn gpus() -> Vec<[OpenDevice; 2]> {
-    adapters()
-        .into_iter()
-        .map(|device| [false, true].map(|whole| device.clone().taken_for(DeviceType::Discrete).with_whole_steps(whole)))
-        .collect()
+/// Adapters as if they were GPUs.
+fn gpus() -> impl Iterator<Item = OpenDevice> {
+    devices().into_iter().filter(|device| device.info().kind != DeviceType::Cpu).map(|device| device.taken_for(DeviceType::Discrete))
 }
 
 /// The weights' hash and the losses of all steps, of each member.
@@ -60,7 +57,8 @@ fn whole_steps_learn_what_the_ordinary_plan_learns() {
         (Trainer::new(model(), Loss::cross_entropy()).optimizer(RmsProp::new()).accumulate(2), true),
         (Trainer::new(model(), Loss::cross_entropy()).members(members), true),
     ];
-    for [apart, whole] in gpus() {
+    for gpu in gpus() {
+        let [apart, whole] = [false, true].map(|whole| gpu.clone().with_whole_steps(whole));
         for (trainer, classes) in &cases {
             // 400 rows, four fifths of them to train on, are 13 batches of 24 and one of 8
             let (trainer, data) = (trainer.clone().batch(24), data(400, *classes));
@@ -74,12 +72,25 @@ fn whole_steps_learn_what_the_ordinary_plan_learns() {
 fn what_is_much_work_or_no_part_of_a_workgroup_is_done_kernel_by_kernel() {
     let of = |model: Model, batch: usize| Trainer::new(model, Loss::cross_entropy()).batch(batch);
     let small = || Model::input(12).dense(20).relu().dense(3);
-    for [_, whole] in gpus() {
-        let data = data(2000, true);
+    for gpu in gpus() {
+        let (whole, data) = (gpu.with_whole_steps(true), data(2000, true));
         assert!(is_whole(&of(small(), 32), &whole, &data));
         // 6 · 323 weights · 1,000 rows are 2 MFLOP, as nine dispatches may have; 400 units make 40 of them
         assert!(!is_whole(&of(Model::input(12).dense(400).relu().dense(400).relu().dense(3), 32), &whole, &data));
         // its kernels have 64 invocations that exchange sums
         assert!(!is_whole(&of(Model::input(12).dense(20).layer_norm().relu().dense(3), 32), &whole, &data));
+    }
+}
+
+#[test]
+fn steps_are_done_whole_where_many_are_expected() {
+    let trainer = Trainer::new(Model::input(12).dense(20).relu().dense(3), Loss::cross_entropy());
+    for gpu in gpus() {
+        let expecting = |steps: u64| is_whole(&trainer, &gpu.clone().expecting(steps), &data(200, true));
+        assert_eq!([0, 29_999, 30_000].map(expecting), [false, false, true], "{}", gpu.info());
+    }
+    // a software driver pays for each load, and the CPU path launches nothing
+    for device in devices().into_iter().filter(|device| !device.info().kind.is_gpu()) {
+        assert!(!is_whole(&trainer, &device.clone().expecting(1 << 40), &data(200, true)), "{}", device.info());
     }
 }

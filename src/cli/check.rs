@@ -34,7 +34,10 @@ pub(super) fn check(args: &Check) -> Result<ExitCode> {
         print(&format!("    slope with respect to p: {slope}"))?;
     }
 
-    let mut first = assemble::trainer(&config, &data)?.build_on(device.clone())?.first_step(&data.train)?;
+    let trainer = assemble::trainer(&config, &data)?;
+    let steps = trainer.clone().build_on(device.clone())?.batches(&data.train).len();
+    let device = device.expecting((config.train.epochs * steps) as u64);
+    let mut first = trainer.build_on(device.clone())?.first_step(&data.train)?;
     memory(&first.compiled, &device)?;
     plan(&first, &device)?;
     print(&format!("one batch on {}, each dispatch against the reference in f64:", device.info()))?;
@@ -142,6 +145,11 @@ fn plan(first: &FirstStep, device: &OpenDevice) -> Result<()> {
         1e-9 * reached.bytes,
         1e6 * reached.launch
     ))?;
+    if device.is_whole(plan, first.program) {
+        print(
+            "    (here they are one shader, which a workgroup a member runs for many steps in one dispatch: nothing is launched for each)",
+        )?;
+    }
     table(&lines, &reached).iter().try_for_each(|line| print(line))?;
     in_parts(compiled, dispatches).iter().try_for_each(|line| print(line))
 }

@@ -1,6 +1,6 @@
 //! Which device: what was asked for, what there is, and what was taken and why.
 
-use super::{Executor, Limits, cpu::Cpu};
+use super::{Executor, Limits, WholeSteps, cpu::Cpu};
 use crate::error::{Error, Result};
 use crate::kernel::{KernelInfo, Variant};
 use crate::parallel::Threads;
@@ -227,10 +227,17 @@ impl OpenDevice {
         OpenDevice { limits: Limits { fused_gather, ..self.limits }, ..self }
     }
 
-    /// The same device, where steps of training that are little work are done whole, many in one dispatch by a workgroup a member, or kernel by kernel like any
-    /// other. Unless told, a real GPU does them whole: it takes longer to launch their kernels than to run them.
+    /// The same device, where steps of training that are little work are always done whole, many in one dispatch by a workgroup a member, or never. Unless
+    /// told, a real GPU does them so where many are expected. Results are the same, to the bit, unless the driver's compiler makes other
+    /// instructions of the same text in another place.
     pub fn with_whole_steps(self, whole_steps: bool) -> Self {
+        let whole_steps = if whole_steps { WholeSteps::Always } else { WholeSteps::Never };
         OpenDevice { limits: Limits { whole_steps, ..self.limits }, ..self }
+    }
+
+    /// The same device, of which so many steps are expected in all: what takes long to compile is made where it pays.
+    pub fn expecting(self, steps: u64) -> Self {
+        OpenDevice { limits: Limits { expected: steps, ..self.limits }, ..self }
     }
 
     /// The same device, for which variants of kernels are chosen as for one of this kind: what a real GPU would run can be tried on a software driver.
@@ -288,7 +295,7 @@ impl OpenDevice {
         match &self.how {
             How::Cpu(_) => false,
             #[cfg(feature = "gpu")]
-            How::Gpu(context) => self.limits.whole_steps && context.is_whole(plan, plan.program(program)),
+            How::Gpu(context) => self.limits.wants_whole_steps() && context.is_whole(plan, plan.program(program)),
         }
     }
 

@@ -14,11 +14,29 @@ pub struct Limits {
     pub workgroups: usize,
     /// Whether the first layer is better off with its rows looked up in the data by its own products than gathered into a batch before.
     pub fused_gather: bool,
-    /// Whether steps of training that are little work are done whole, many in one dispatch by a workgroup a member.
-    pub whole_steps: bool,
+    /// When steps of training that are little work are done whole, many in one dispatch by a workgroup a member.
+    pub whole_steps: WholeSteps,
+    /// How many steps are to be done in all, as far as somebody has said so.
+    pub expected: u64,
     /// The most steps that are handed over at once; a driver's watchdog sees them as one piece of work. Long steps are handed over in fewer at
     /// once in any case.
     pub submission: usize,
+}
+
+/// When steps of training that are little work are done whole, many in one dispatch by a workgroup a member, and not kernel by kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WholeSteps {
+    /// Never: nothing is gained where no dispatch is launched, or where a workgroup is a loop on a core of the processor.
+    Never,
+    /// Where so many steps are expected that what they gain is more than it takes to compile them: from 30,000 on.
+    IfMany,
+    /// Always.
+    Always,
+}
+
+impl WholeSteps {
+    /// As an H100's driver compiles for 1.1 s what then spares 35 µs a step.
+    const MANY: u64 = 30_000;
 }
 
 /// Most steps of one submission, unless told.
@@ -31,9 +49,19 @@ impl Limits {
         memory: None,
         workgroups: 1,
         fused_gather: false,
-        whole_steps: false,
+        whole_steps: WholeSteps::Never,
+        expected: 0,
         submission: SUBMISSION,
     };
+
+    /// Whether steps that are little work are done whole.
+    pub(super) fn wants_whole_steps(&self) -> bool {
+        match self.whole_steps {
+            WholeSteps::Never => false,
+            WholeSteps::IfMany => self.expected >= WholeSteps::MANY,
+            WholeSteps::Always => true,
+        }
+    }
 
     /// An error when a plan does not fit, which takes `needed` bytes in all; the message has the numbers.
     pub(super) fn check(&self, plan: &Plan, needed: u64, name: &str) -> Result<()> {

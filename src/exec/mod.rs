@@ -11,7 +11,7 @@ mod limits;
 mod record;
 
 pub use device::{Device, DeviceInfo, DeviceType, OpenDevice};
-pub use limits::Limits;
+pub use limits::{Limits, WholeSteps};
 pub use record::{DeviceTime, HostTime, Record, Recorded, Timed, Work};
 use std::ops::Range;
 

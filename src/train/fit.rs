@@ -34,6 +34,8 @@ pub(super) struct Fit<'a> {
     keeper: Option<Keeper>,
     pace: Pace,
     at: At,
+    /// The orders of an epoch that was drawn before its time.
+    drawn: Option<(usize, Vec<Vec<u32>>)>,
     began: Instant,
     /// How long it took to the first step.
     start_seconds: Option<f64>,
@@ -77,6 +79,7 @@ impl<'a> Fit<'a> {
             keeper: None,
             pace: Pace::new(stop),
             at: At::default(),
+            drawn: None,
             began,
             start_seconds: None,
         }
@@ -134,11 +137,18 @@ impl<'a> Fit<'a> {
         if self.trainer.on_nonfinite == OnNonFinite::Rollback && first == 0 {
             self.session.keep_all()?;
         }
-        let orders = self.trainer.orders(self.train, number);
+        let orders = match self.drawn.take() {
+            Some((drawn, orders)) if drawn == number => orders,
+            _ => self.trainer.orders(self.train, number),
+        };
         let epoch = self.epoch_of(&orders, number);
         self.session.set_orders(&orders, &epoch.beats)?;
         if self.steps(&epoch, events)? == GoesOn::No {
             return Ok(GoesOn::No);
+        }
+        // while the device works
+        if number + 1 < self.stop.epochs {
+            self.drawn = Some((number + 1, self.trainer.orders(self.train, number + 1)));
         }
         let log = self.session.read_epoch(epoch.beats.len())?;
         let seconds = began.elapsed().as_secs_f64();

@@ -161,6 +161,7 @@ impl Training {
         let rates = Rates::new(&self.trainer, monitor, stop.epochs, self.updates(train))?;
         self.check_formulas()?;
         let sizes = self.trainer.sizes(train.len());
+        self.device = self.device.clone().expecting((stop.epochs * sizes.len()) as u64);
         let (session, program) = self.open_to_train(train, train.len().max(valid.len()), &sizes, false)?;
         if !valid.is_empty() {
             weights::check(session.row_weights(), valid)?;

@@ -6,7 +6,7 @@ use super::liberties::experimental;
 use super::pipeline::Pipelines;
 use super::whole::Text;
 use crate::error::{Error, Result};
-use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice};
+use crate::exec::{DeviceInfo, DeviceType, Limits, OpenDevice, WholeSteps};
 use crate::kernel::Variant;
 use crate::plan::{Dispatch, Plan, Program};
 use std::collections::HashMap;
@@ -170,7 +170,7 @@ impl Context {
             binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             workgroups: super::choose::workgroups(self.info.kind),
             fused_gather: super::choose::fuses_gather(self.info.kind),
-            whole_steps: self.info.kind.is_gpu(),
+            whole_steps: if self.info.kind.is_gpu() { WholeSteps::IfMany } else { WholeSteps::Never },
             ..Limits::CPU
         }
     }
@@ -235,9 +235,13 @@ const WHOLE_WORKGROUP: u32 = 32 << 10;
 
 fn open(adapter: &wgpu::Adapter) -> Result<Context> {
     let offered = adapter.limits();
+    let buffers = offered.max_storage_buffers_per_shader_stage.min(WHOLE_BUFFERS);
     // WebGPU's defaults, but for memory, of which all is welcome, and for what a shader of whole steps binds and exchanges; nothing else needs more
     let limits = wgpu::Limits {
-        max_storage_buffers_per_shader_stage: offered.max_storage_buffers_per_shader_stage.min(WHOLE_BUFFERS),
+        max_storage_buffers_per_shader_stage: buffers,
+        max_buffers_and_acceleration_structures_per_shader_stage: offered
+            .max_buffers_and_acceleration_structures_per_shader_stage
+            .min(buffers + 20),
         max_compute_workgroup_storage_size: offered.max_compute_workgroup_storage_size.min(WHOLE_WORKGROUP),
         max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
         max_buffer_size: offered.max_buffer_size,

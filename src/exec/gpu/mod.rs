@@ -125,7 +125,7 @@ impl Gpu {
             for (b, buffer) in plan.buffers.iter().zip(&buffers).filter(|(b, _)| !b.start.is_empty()) {
                 uploads.write(&context, buffer, 0, bytemuck::cast_slice(&b.start))?;
             }
-            bind(&context, &plan, limits.whole_steps, &buffers, &mut uploads)
+            bind(&context, &plan, limits.wants_whole_steps(), &buffers, &mut uploads)
         })?;
         let submit_steps = (0..plan.programs.len()).map(|p| context.submit_steps(plan.flops(ProgramId(p)), limits.submission)).collect();
         Ok(Gpu { context, plan, buffers, programs, submit_steps, read, uploads, stream, clock: None })
@@ -249,7 +249,8 @@ fn bind(context: &Context, plan: &Plan, whole_steps: bool, buffers: &[wgpu::Buff
             offset += size.next_multiple_of(UNIFORM_ALIGN);
         }
         let text = if whole_steps { context.whole(plan, program) } else { None };
-        let whole = text.map(|text| Whole::new(context, plan, &text, buffers, &uniform)).transpose()?;
+        // a driver that refuses it has the kernels one by one
+        let whole = text.and_then(|text| Whole::new(context, plan, &text, buffers, &uniform).ok());
         programs.push(Bounds { dispatches: bound, whole });
     }
     Ok(programs)

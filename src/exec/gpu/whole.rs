@@ -52,7 +52,9 @@ impl Text {
         }
         let composed = compose(&phases, plan.members)?;
         let limits = context.device().limits();
-        let bindings = limits.max_storage_buffers_per_shader_stage.min(limits.max_bindings_per_bind_group.saturating_sub(1));
+        // one is the uniform's
+        let all = limits.max_bindings_per_bind_group.min(limits.max_buffers_and_acceleration_structures_per_shader_stage).saturating_sub(1);
+        let bindings = limits.max_storage_buffers_per_shader_stage.min(all);
         let memory = workgroup_bytes(&composed.text)?;
         let fits = composed.buffers.len() as u64 <= u64::from(bindings) && memory <= limits.max_compute_workgroup_storage_size;
         // software drivers leave loops that are too long
