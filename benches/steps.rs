@@ -90,7 +90,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         let first = trainer.clone().build_on(device.clone())?.first_step(&data)?;
         let kernels = first.compiled.plan.program(first.program).dispatches.len();
         // done whole, a step has not a dispatch of its own
-        let dispatches = if device.is_whole(&first.compiled.plan, first.program) { 0 } else { kernels };
+        let dispatches = if device.whole_steps(&first.compiled.plan, first.program).is_some() { 0 } else { kernels };
         drop(first);
         let settings = Settings { rounds: arguments.rounds, length: Length::Epochs(1) };
         // a GPU that had nothing to do runs slowly at first

@@ -81,10 +81,13 @@ fn NAME_KIND_HIGHxWIDE(
     ?sliced blocks_KIND_HIGHxWIDE[({h}u * QUADSu + {q}u) * SLICESu * PLANEu + lane] = s{k}_{h}_{q};
     ?sliced workgroupBarrier();
     ?sliced if own.z == {k}u {
-        ?sliced let part{h}_{q} = ({h}u * QUADSu + {q}u) * SLICESu * PLANEu + lane % PLANEu;
-        ?sliced let low{h}_{q} = blocks_KIND_HIGHxWIDE[part{h}_{q}] + blocks_KIND_HIGHxWIDE[part{h}_{q} + PLANEu];
-        ?sliced let top{h}_{q} = blocks_KIND_HIGHxWIDE[part{h}_{q} + 2u * PLANEu] + blocks_KIND_HIGHxWIDE[part{h}_{q} + 3u * PLANEu];
-        ?sliced store(group.z, live, row + 4u * {h}u * DOWNu + {k}u, column + {q}u * ACROSSu, low{h}_{q} + top{h}_{q});
+        ?sliced // in a loop, as drivers take long to compile what becomes of a sum, activations and all, as often as there are sums
+        ?sliced for (var n = 0u; n < EACHu; n += 1u) {
+            ?sliced let base = n * SLICESu * PLANEu + lane % PLANEu;
+            ?sliced let low = blocks_KIND_HIGHxWIDE[base] + blocks_KIND_HIGHxWIDE[base + PLANEu];
+            ?sliced let top = blocks_KIND_HIGHxWIDE[base + 2u * PLANEu] + blocks_KIND_HIGHxWIDE[base + 3u * PLANEu];
+            ?sliced store(group.z, live, row + n / QUADSu * 4u * DOWNu + {k}u, column + n % QUADSu * ACROSSu, low + top);
+        ?sliced }
     ?sliced }
     ?sliced workgroupBarrier();
     // four end

@@ -14,7 +14,7 @@ fn exp_minus_1(x: vec4<f32>) -> vec4<f32> {
     return select(exp(x) - 1.0, series, abs(x) < vec4<f32>(0.5));
 }
 
-// ln(1 + x) for x in [0, 1], as 2·artanh(x / (2 + x)); the first term left out is (1/9)⁹/19 = 1e-10
+// ln(1 + x), x in [0, 1], as 2·artanh(x / (2 + x)); the first term left out is (1/9)⁹/19 = 1e-10
 fn ln_1_plus(x: vec4<f32>) -> vec4<f32> {
     let s = x / (2.0 + x);
     let q = s * s;

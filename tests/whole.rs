@@ -9,7 +9,7 @@ use gradus::data::{Features, Table, Targets};
 use gradus::exec::{DeviceType, OpenDevice};
 use gradus::optim::RmsProp;
 use gradus::rng::{Purpose, Rng};
-use gradus::train::{Member, Stop};
+use gradus::train::{Member, Stop, Timing};
 use gradus::{Activation, Adam, Clip, Dataset, Loss, Model, Momentum, Sgd, Trainer};
 
 /// Rows of 12 features, and three classes or two numbers.
@@ -24,9 +24,13 @@ fn data(rows: usize, classes: bool) -> Dataset {
     Dataset::new(Table::new(features, (0..12).map(|i| format!("x{i}")).collect(), targets).unwrap())
 }
 
-fn is_whole(trainer: &Trainer, device: &OpenDevice, data: &Dataset) -> bool {
+fn shader(trainer: &Trainer, device: &OpenDevice, data: &Dataset) -> Option<String> {
     let first = trainer.clone().build_on(device.clone()).unwrap().first_step(data).unwrap();
-    device.is_whole(&first.compiled.plan, first.program)
+    device.whole_steps(&first.compiled.plan, first.program)
+}
+
+fn is_whole(trainer: &Trainer, device: &OpenDevice, data: &Dataset) -> bool {
+    shader(trainer, device, data).is_some()
 }
 
 /// Adapters as if they were GPUs.
@@ -59,11 +63,20 @@ fn whole_steps_learn_what_the_ordinary_plan_learns() {
     ];
     for gpu in gpus() {
         let [apart, whole] = [false, true].map(|whole| gpu.clone().with_whole_steps(whole));
+        // a GPU's compiler may make a multiply-add here and not there: an H100's does, in the loss
+        let exact = gpu.info().driver.contains("llvmpipe");
         for (trainer, classes) in &cases {
             // 400 rows, four fifths of them to train on, are 13 batches of 24 and one of 8
             let (trainer, data) = (trainer.clone().batch(24), data(400, *classes));
             assert!(!is_whole(&trainer, &apart, &data) && is_whole(&trainer, &whole, &data), "{trainer:?}");
-            assert_eq!(traces(&trainer, &whole, &data), traces(&trainer, &apart, &data), "{}, {trainer:?}", whole.info());
+            let [apart, whole] = [&apart, &whole].map(|device| traces(&trainer, device, &data));
+            if exact {
+                assert_eq!(whole, apart, "{}, {trainer:?}", gpu.info());
+            }
+            for ((_, whole), (_, apart)) in whole.iter().zip(&apart) {
+                let near = whole.iter().zip(apart).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs());
+                assert!(near && whole.len() == apart.len(), "{}, {trainer:?}: {whole:?} for {apart:?}", gpu.info());
+            }
         }
     }
 }
@@ -75,7 +88,7 @@ fn what_is_much_work_or_no_part_of_a_workgroup_is_done_kernel_by_kernel() {
     for gpu in gpus() {
         let (whole, data) = (gpu.with_whole_steps(true), data(2000, true));
         assert!(is_whole(&of(small(), 32), &whole, &data));
-        // 6 · 323 weights · 1,000 rows are 2 MFLOP, as nine dispatches may have; 400 units make 40 of them
+        // a step of ten dispatches may be 1.35 MFLOP: 6 · 300 weights · 32 rows are 0.06, with 400 units twice they are 32
         assert!(!is_whole(&of(Model::input(12).dense(400).relu().dense(400).relu().dense(3), 32), &whole, &data));
         // its kernels have 64 invocations that exchange sums
         assert!(!is_whole(&of(Model::input(12).dense(20).layer_norm().relu().dense(3), 32), &whole, &data));
@@ -92,5 +105,55 @@ fn steps_are_done_whole_where_many_are_expected() {
     // a software driver pays for each load, and the CPU path launches nothing
     for device in devices().into_iter().filter(|device| !device.info().kind.is_gpu()) {
         assert!(!is_whole(&trainer, &device.clone().expecting(1 << 40), &data(200, true)), "{}", device.info());
+    }
+}
+
+#[test]
+fn a_profile_changes_no_bit_and_says_how_long_whole_steps_take() {
+    let trainer = Trainer::new(Model::input(12).dense(20).relu().dense(3), Loss::cross_entropy()).batch(24);
+    let data = data(400, true);
+    for gpu in gpus() {
+        let gpu = gpu.with_whole_steps(true);
+        let report = |timing| trainer.clone().timing(timing).build_on(gpu.clone()).unwrap().fit(&data, &data, Stop::after(2)).unwrap();
+        let (plain, timed) = (report(Timing::Nothing), report(Timing::Steps));
+        assert_eq!(timed.first().weights_hash, plain.first().weights_hash);
+        assert_eq!(timed.first().step_losses, plain.first().step_losses);
+        // 17 batches an epoch
+        let profile = timed.profile.unwrap();
+        assert_eq!(profile.others.iter().filter(|steps| steps.program == "train").map(|steps| steps.steps).sum::<usize>(), 2 * 17);
+        assert!(profile.dispatches.iter().all(|dispatch| dispatch.program != "train"));
+    }
+}
+
+#[test]
+fn the_shader_translates_to_all_languages() {
+    use naga::back::{glsl, hlsl, msl, spv};
+    let trainer = Trainer::new(Model::input(12).dense(20).tanh().dropout(0.1).dense(3), Loss::cross_entropy()).clip(Clip::Norm(1.0));
+    for gpu in gpus() {
+        let wgsl = shader(&trainer, &gpu.with_whole_steps(true), &data(200, true)).unwrap();
+        let module = naga::front::wgsl::parse_str(&wgsl).map_err(|e| e.emit_to_string(&wgsl)).unwrap();
+        // nothing beyond the core of WebGPU
+        let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+        let info = validator.validate(&module).map_err(|e| e.emit_to_string(&wgsl)).unwrap();
+        let (entry, stage) = (module.entry_points[0].name.clone(), naga::ShaderStage::Compute);
+
+        let pipeline = spv::PipelineOptions { shader_stage: stage, entry_point: entry.clone() };
+        assert!(!spv::write_vec(&module, &info, &spv::Options::default(), Some(&pipeline)).unwrap().is_empty());
+        let options = msl::Options { lang_version: (2, 4), fake_missing_bindings: true, ..Default::default() };
+        let (metal, _) = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default()).unwrap();
+        let (mut direct, options) = (String::new(), hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() });
+        hlsl::Writer::new(&mut direct, &options, &hlsl::PipelineOptions::default()).write(&module, &info, None).unwrap();
+        let mut open = String::new();
+        let options = glsl::Options {
+            version: glsl::Version::Desktop(450),
+            binding_map: (0..64).map(|binding| (naga::ResourceBinding { group: 0, binding }, binding as u8)).collect(),
+            ..Default::default()
+        };
+        let pipeline = glsl::PipelineOptions { shader_stage: stage, entry_point: entry, multiview: None };
+        let policies = naga::proc::BoundsCheckPolicies::default();
+        glsl::Writer::new(&mut open, &module, &info, &options, &pipeline, policies).unwrap().write().unwrap();
+        for text in [metal, direct, open] {
+            assert!(text.contains("whole_steps") || text.contains("void main"), "{text}");
+        }
     }
 }

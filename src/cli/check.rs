@@ -145,7 +145,7 @@ fn plan(first: &FirstStep, device: &OpenDevice) -> Result<()> {
         1e-9 * reached.bytes,
         1e6 * reached.launch
     ))?;
-    if device.is_whole(plan, first.program) {
+    if device.whole_steps(plan, first.program).is_some() {
         print(
             "    (here they are one shader, which a workgroup a member runs for many steps in one dispatch: nothing is launched for each)",
         )?;

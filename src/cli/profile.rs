@@ -68,7 +68,7 @@ pub(super) fn table(profile: &Profile) -> Vec<String> {
     let widest =
         |of: fn(&DispatchSum) -> &str, least: usize| profile.dispatches.iter().map(|d| of(d).chars().count()).fold(least, usize::max);
     let (entry, label) = (widest(|d| d.entry, 6), widest(|d| &d.label, 3));
-    let mut lines = Vec::new();
+    let mut lines = whole(profile);
     let mut program = "";
     for d in &profile.dispatches {
         if d.program != program {
@@ -103,6 +103,21 @@ pub(super) fn table(profile: &Profile) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// A line for each program whose steps are done whole: they have no dispatches to be timed one by one.
+fn whole(profile: &Profile) -> Vec<String> {
+    let mut sums: Vec<(&str, usize, f64)> = Vec::new();
+    for o in profile.others.iter().filter(|o| profile.dispatches.iter().all(|d| d.program != o.program)) {
+        match sums.iter_mut().find(|(program, ..)| *program == o.program) {
+            Some((_, steps, seconds)) => (*steps, *seconds) = (*steps + o.steps, *seconds + o.seconds),
+            None => sums.push((o.program, o.steps, o.seconds)),
+        }
+    }
+    let line = |&(program, steps, seconds): &(&str, usize, f64)| {
+        format!("{program}: {} steps, done whole, {:.1} µs each", thousands(steps as f64), 1e6 * seconds / steps.max(1) as f64)
+    };
+    sums.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -148,6 +163,9 @@ mod tests {
             "    gather              batch         1       2.00      2000.0  100.0%      0.00     1.00",
         ];
         assert_eq!(table(&profile), wanted);
+        // 600 ms for 51 steps are 11,764.7 µs each
+        let profile = Profile { dispatches: profile.dispatches[2..].to_vec(), ..profile };
+        assert_eq!(table(&profile)[..2], ["train: 51 steps, done whole, 11764.7 µs each", wanted[4]]);
     }
 
     #[test]

@@ -289,13 +289,16 @@ impl OpenDevice {
         }
     }
 
-    /// Whether the device does steps of a program whole, many in one dispatch by a workgroup a member. The CPU path launches nothing.
+    /// The one shader that the device does steps of a program with, many in one dispatch by a workgroup a member, where it does them whole. The CPU path
+    /// launches nothing.
     #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU launches dispatches"))]
-    pub fn is_whole(&self, plan: &Plan, program: ProgramId) -> bool {
+    pub fn whole_steps(&self, plan: &Plan, program: ProgramId) -> Option<String> {
         match &self.how {
-            How::Cpu(_) => false,
+            How::Cpu(_) => None,
             #[cfg(feature = "gpu")]
-            How::Gpu(context) => self.limits.wants_whole_steps() && context.is_whole(plan, plan.program(program)),
+            How::Gpu(_) if !self.limits.wants_whole_steps() => None,
+            #[cfg(feature = "gpu")]
+            How::Gpu(context) => context.whole_text(plan, plan.program(program)),
         }
     }
 

@@ -134,9 +134,9 @@ impl Context {
         if fits_a_workgroup(plan, program) { Text::of(self, plan, program) } else { None }
     }
 
-    /// Whether it is.
-    pub(crate) fn is_whole(&self, plan: &Plan, program: &Program) -> bool {
-        self.whole(plan, program).is_some()
+    /// Its WGSL.
+    pub(crate) fn whole_text(&self, plan: &Plan, program: &Program) -> Option<String> {
+        self.whole(plan, program).map(Text::into_wgsl)
     }
 
     /// How a variant's trial on this device ended, by its entry point; `None` where there was none yet.

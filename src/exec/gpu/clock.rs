@@ -169,7 +169,9 @@ impl Gpu {
         let rows = Step::rows_in(table, self.plan.members);
         let room = clock.room(self.programs[program.0].dispatches.len());
         let start = timed.start.min(rows);
-        let end = timed.end.min(start + room).clamp(start, rows);
+        // steps that are done whole are not taken apart to be timed: that might change a bit
+        let apart = if self.programs[program.0].whole.is_some() { start } else { timed.end };
+        let end = apart.min(start + room).clamp(start, rows);
         for (each, steps) in [(false, start), (true, end - start), (false, rows - end)] {
             let mut left = steps;
             while left > 0 {

@@ -42,18 +42,20 @@ impl Composed {
 /// Composes the phases of a step; `None` where one of them can't be a part: where it has workgroup memory but another size than all, wants a directive
 /// or a built-in value that a part has not, or sees a buffer as something that the others do not.
 pub(super) fn compose(phases: &[Phase<'_>], members: usize) -> Option<Composed> {
-    let mut shared = Shared::default();
-    let (mut functions, mut calls) = (String::new(), String::new());
-    for (number, phase) in phases.iter().enumerate() {
+    let mut parts = Vec::new();
+    for phase in phases {
         let module = Module::parse(&phase.text)?;
         let kept = module.needed_by(phase.entry)?;
-        shared.see(&module, &kept, phase)?;
-        let _ = write!(calls, "        // {}\n{}", phase.entry, call(number, &module, &kept, phase, members)?);
+        parts.push((phase, module, kept));
     }
-    for (number, phase) in phases.iter().enumerate() {
-        let module = Module::parse(&phase.text)?;
-        let kept = module.needed_by(phase.entry)?;
-        functions += &shared.write(number, &module, &kept, phase)?;
+    let mut shared = Shared::default();
+    for (phase, module, kept) in &parts {
+        shared.see(module, kept, phase)?;
+    }
+    let (mut functions, mut calls) = (String::new(), String::new());
+    for (number, (phase, module, kept)) in parts.iter().enumerate() {
+        functions += &shared.write(number, module, kept, phase)?;
+        let _ = write!(calls, "        // {}\n{}", phase.entry, call(number, module, kept, phase, members)?);
     }
     let mut text = "@group(0) @binding(0) var<uniform> count: vec4<u32>;\n".to_string();
     let mut buffers: Vec<usize> = shared.buffers.keys().copied().collect();

@@ -61,6 +61,11 @@ impl Text {
         let powers = (MAX_LOOPS / loops.max(1)).min(u64::from(MOST_STEPS)).checked_ilog2()?;
         fits.then_some(Text { composed, powers: powers + 1 })
     }
+
+    /// The WGSL.
+    pub(super) fn into_wgsl(self) -> String {
+        self.composed.text
+    }
 }
 
 /// A program as one shader.
