@@ -82,7 +82,7 @@ fn NAME_KIND_HIGHxWIDE(
     ?sliced workgroupBarrier();
     ?sliced if own.z == {k}u {
         ?sliced // in a loop, as drivers take long to compile what becomes of a sum, activations and all, as often as there are sums
-        ?sliced for (var n = 0u; n < EACHu; n += 1u) {
+        ?sliced for (var n = 0u; n < ROWSu * COLSu / 16u; n += 1u) {
             ?sliced let base = n * SLICESu * PLANEu + lane % PLANEu;
             ?sliced let low = blocks_KIND_HIGHxWIDE[base] + blocks_KIND_HIGHxWIDE[base + PLANEu];
             ?sliced let top = blocks_KIND_HIGHxWIDE[base + 2u * PLANEu] + blocks_KIND_HIGHxWIDE[base + 3u * PLANEu];
