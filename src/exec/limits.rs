@@ -34,6 +34,7 @@ pub enum WholeSteps {
     Always,
 }
 
+#[cfg(feature = "gpu")]
 impl WholeSteps {
     /// As an H100's driver compiles for 1.1 s what then spares 35 µs a step.
     const MANY: u64 = 30_000;
@@ -55,6 +56,7 @@ impl Limits {
     };
 
     /// Whether steps that are little work are done whole.
+    #[cfg(feature = "gpu")]
     pub(super) fn wants_whole_steps(&self) -> bool {
         match self.whole_steps {
             WholeSteps::Never => false,

@@ -109,7 +109,7 @@ fn call(number: usize, module: &Module, kept: &[usize], phase: &Phase<'_>, membe
     let body = if own == INVOCATIONS {
         let again = if exchanges { " workgroupBarrier();" } else { "" };
         format!("        for (var turn = 0u; turn < {all}u; turn += 1u) {{ let part = lane; {name};{again} }}\n")
-    } else if exchanges || INVOCATIONS % own != 0 {
+    } else if exchanges || !INVOCATIONS.is_multiple_of(own) {
         return None;
     } else {
         format!(
