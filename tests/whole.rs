@@ -1,11 +1,13 @@
 //! Steps that one workgroup does whole: which ones, and that they learn what the ordinary plan learns.
 
+#![cfg(feature = "gpu")]
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod devices;
 
 use devices::devices;
 use gradus::data::{Features, Table, Targets};
+use gradus::exec::gpu::adapters;
 use gradus::exec::{DeviceType, OpenDevice};
 use gradus::optim::RmsProp;
 use gradus::rng::{Purpose, Rng};
@@ -33,9 +35,13 @@ fn is_whole(trainer: &Trainer, device: &OpenDevice, data: &Dataset) -> bool {
     shader(trainer, device, data).is_some()
 }
 
-/// Adapters as if they were GPUs.
+/// Adapters as if they were GPUs: those that bind as many buffers as such a shader wants (SwiftShader has 10 at most).
 fn gpus() -> impl Iterator<Item = OpenDevice> {
-    devices().into_iter().filter(|device| device.info().kind != DeviceType::Cpu).map(|device| device.taken_for(DeviceType::Discrete))
+    let binds = |device: &OpenDevice| {
+        adapters().iter().any(|(info, limits)| info == device.info() && limits.max_storage_buffers_per_shader_stage >= 28)
+    };
+    let found = devices().into_iter().filter(move |device| device.info().kind != DeviceType::Cpu && binds(device));
+    found.map(|device| device.taken_for(DeviceType::Discrete))
 }
 
 /// The weights' hash and the losses of all steps, of each member.
