@@ -59,7 +59,7 @@ struct Arguments {
     /// Whether the first layer's products look their rows up in the data [default: what the device is better off with].
     #[arg(long)]
     fused_gather: Option<bool>,
-    /// Whether small steps are done whole by a workgroup a member [default: on a GPU].
+    /// Whether small steps are done whole by a workgroup a member [default: on a GPU, where 30,000 steps are expected].
     #[arg(long)]
     whole_steps: Option<bool>,
     /// Passed by cargo.

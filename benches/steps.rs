@@ -30,7 +30,7 @@ struct Arguments {
     /// Rounds that count, each of one epoch.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// Whether small steps are done whole by a workgroup a member [default: on a GPU].
+    /// Whether small steps are done whole by a workgroup a member [default: on a GPU, where 30,000 steps are expected].
     #[arg(long)]
     whole_steps: Option<bool>,
     /// One JSON line a result.

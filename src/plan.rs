@@ -81,6 +81,11 @@ pub struct Program {
 impl Program {
     /// What the program is called that trains.
     pub const TRAIN: &'static str = "train";
+
+    /// Floating-point operations of one step.
+    pub fn flops(&self) -> u64 {
+        self.dispatches.iter().map(|d| (d.kernel.flops)(&d.words)).sum()
+    }
 }
 
 /// Which of a plan's programs.
@@ -210,7 +215,7 @@ impl Plan {
 
     /// Floating-point operations of one step of a program.
     pub fn flops(&self, id: ProgramId) -> u64 {
-        self.program(id).dispatches.iter().map(|d| (d.kernel.flops)(&d.words)).sum()
+        self.program(id).flops()
     }
 }
 

@@ -31,8 +31,7 @@ const WORKGROUP_FLOPS: u64 = 135_000;
 
 /// Whether a step of the program is so little work for a member that one workgroup should do it all.
 pub(super) fn fits_a_workgroup(plan: &Plan, program: &Program) -> bool {
-    let flops: u64 = program.dispatches.iter().map(|d| (d.kernel.flops)(&d.words)).sum();
-    program.name == Program::TRAIN && flops <= WORKGROUP_FLOPS * (plan.members * program.dispatches.len()) as u64
+    program.name == Program::TRAIN && program.flops() <= WORKGROUP_FLOPS * (plan.members * program.dispatches.len()) as u64
 }
 
 /// What the choice depends on besides the shape.

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// Invocations of the composed shader's workgroup: as many as the largest of the kernels have.
-pub(super) const INVOCATIONS: u32 = 256;
+const INVOCATIONS: u32 = 256;
 
 /// A kernel in its place.
 pub(super) struct Phase<'a> {
