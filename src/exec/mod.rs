@@ -15,6 +15,9 @@ pub use limits::{Limits, WholeSteps};
 pub use record::{DeviceTime, HostTime, Record, Recorded, Timed, Work};
 use std::ops::Range;
 
+/// The entry point of a shader that does steps whole.
+pub(crate) const WHOLE_STEPS: &str = "whole_steps";
+
 /// Runs a plan's programs over its buffers, which persist from run to run.
 ///
 /// Everything is created when the executor is made; nothing is afterwards. Faults of the device show at the next `read`. What is written or run is
@@ -45,6 +48,13 @@ pub trait Executor {
 
     /// Runs a program once for each row of `table` (see [`crate::kernel::Step`]); at most [`Plan::step_capacity`] rows.
     fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()>;
+
+    /// Before steps of a program are first done whole, in a shader composed of many kernels: does the first ones of `table` both so and kernel by kernel,
+    /// from what the buffers hold now and hold again afterwards. Where the device refused that shader, or it comes to something else, the program is run
+    /// kernel by kernel from then on, and this says why. `None` where all is well, or nothing is to be tried.
+    fn try_whole(&mut self, _program: ProgramId, _table: &[u32]) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// Runs a single dispatch of a program, for comparisons in lockstep and for finding where a value went wrong.
     fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()>;

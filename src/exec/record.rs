@@ -217,6 +217,10 @@ impl Executor for Recorded {
         self.noting(Work::Run, |inner| inner.run_timed(program, table, timed))
     }
 
+    fn try_whole(&mut self, program: ProgramId, table: &[u32]) -> Result<Option<String>> {
+        self.inner.try_whole(program, table)
+    }
+
     fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()> {
         self.inner.run_one(program, dispatch, table)
     }

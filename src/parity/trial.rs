@@ -7,7 +7,7 @@ use crate::formula::Formulas;
 use crate::kernel::{Case, Family, KernelInfo, Variant};
 use crate::plan::Plan;
 
-/// A variant of a kernel that a device got wrong when it was tried, and is not used there.
+/// A variant of a kernel, or a shader composed of many, that a device got wrong when it was tried, and is not used there.
 #[derive(Debug, Clone)]
 pub(crate) struct Wrong {
     /// Its entry point.
@@ -65,9 +65,9 @@ mod tests {
     use super::*;
     use crate::exec::gpu::adapters;
     use crate::exec::{Device, DeviceType};
-    use crate::kernel::{Kernel as _, Params as _};
+    use crate::kernel::{Kernel as _, Params as _, Part, Row, Step};
     use crate::kernels::dense_forward::DenseForward;
-    use crate::plan::{Builder, Kind};
+    use crate::plan::{Buf, Builder, Kind, Program, ProgramId};
 
     /// Lanes take what lane 0 has, and operands are not the ones that were brought.
     fn wrong(variants: &[Variant]) -> String {
@@ -97,9 +97,9 @@ mod tests {
             kind: 0,
             half,
         };
-        let mut builder = Builder::new(1, 1);
+        let mut builder = Builder::new(1, 3);
         let args = [("x", 256), ("params", 2048), ("a", 256)].map(|(name, len)| builder.buffer(name, Kind::F32, len));
-        builder.program("forward");
+        builder.program(Program::TRAIN);
         builder.dispatch_words(kernel, layer.words(), &args, "layer");
         builder.finish().expect("a plan of one dispatch")
     }
@@ -119,6 +119,48 @@ mod tests {
             assert!(try_variants(&other, &good).unwrap().is_empty(), "{info}: what is right stays");
             assert_eq!(entry(&other, &good).contains("subgroup"), optional, "{info}");
             assert!(other.untried(&good).is_empty(), "{info}: once a device");
+        }
+    }
+
+    /// Right alone, where every invocation begins anew; a shader that calls it more than once finds what it left behind.
+    fn forgetful(variants: &[Variant]) -> String {
+        let text = DenseForward::wgsl_of(variants)
+            .replace("fn live_rows(member: u32) -> u32 {", "fn live_rows(member: u32) -> u32 { calls += 1u;");
+        text.replace("activate(p.kind, sum + b)", "activate(p.kind, f32(calls) * sum + b)") + "\nvar<private> calls: u32;\n"
+    }
+
+    static FORGETFUL: KernelInfo = KernelInfo::of::<DenseForward>().doctored(forgetful);
+
+    #[test]
+    fn steps_that_a_device_does_wrong_whole_are_done_kernel_by_kernel() {
+        let table = |steps: usize| {
+            let mut table = Step::table(1);
+            (0..steps).for_each(|_| {
+                Step::push(&mut table, &Row { rows: 8, start: 0, slot: 0, number: 0, part: Part::WHOLE, rates: &[[0.0; 4]] })
+            });
+            table
+        };
+        for (info, _) in adapters() {
+            let device = Device::Named(info.name.clone()).open().unwrap().taken_for(DeviceType::Discrete).with_whole_steps(true);
+            let tried = |kernel: &'static KernelInfo, steps: &[usize]| -> Vec<Option<String>> {
+                let plan = plan(kernel, 0);
+                assert!(device.whole_steps(&plan, ProgramId(0)).is_some(), "{info}");
+                let [x, params, a] = [1, 2, 3].map(Buf);
+                let mut executor = device.executor(plan).unwrap();
+                executor.write(x, 0, &[1.0; 256]).unwrap();
+                executor.write(params, 0, &[0.5; 2048]).unwrap();
+                executor.write(a, 0, &[7.0; 256]).unwrap();
+                let told = steps.iter().map(|&steps| executor.try_whole(ProgramId(0), &table(steps)).unwrap()).collect();
+                assert_eq!(executor.read(a, 0, 256).unwrap(), [7.0; 256], "{info}: what was there is there again");
+                // 8 · 4 products of 1 and 0.5, and a bias of 0.5
+                executor.run(ProgramId(0), &table(3)).unwrap();
+                assert_eq!(executor.read(a, 0, 256).unwrap(), [16.5; 256], "{info}");
+                told
+            };
+            assert_eq!(tried(&RIGHT, &[1, 2]), [None, None], "{info}");
+            // in one step nothing is left behind yet; what was told is not told again
+            let told = tried(&FORGETFUL, &[1, 2, 2]);
+            assert!(matches!(&told[..], [None, Some(what), None] if what == "a[0] is 3.25e1, should be 1.65e1"), "{info}: {told:?}");
         }
     }
 

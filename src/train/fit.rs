@@ -15,6 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::flow::Flow;
+use crate::parity::Wrong;
 use crate::plan::ProgramId;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -108,6 +109,7 @@ impl<'a> Fit<'a> {
 
     /// Trains to the end, whatever brings it about.
     pub(super) fn run(mut self, events: &mut dyn FnMut(&Event<'_>)) -> Result<(Session, Report)> {
+        self.tell_distrust(events);
         while self.at.epoch < self.stop.epochs && !self.ledger.all_stopped() {
             if self.epoch(events)? == GoesOn::No {
                 self.ledger.interrupt();
@@ -185,6 +187,7 @@ impl<'a> Fit<'a> {
             let rates = |beat: &Beat| self.rates.row(epoch, beat);
             self.at.step = steps.run(&mut self.session, self.at.step..until, &mut self.pace, rates, progress)?;
             self.at.looks = looked_at.iter().filter(|&&look| look < self.at.step).count();
+            self.tell_distrust(events);
             if self.at.step < until || (until < beats.len() && self.stop.is_interrupted()) {
                 return Ok(GoesOn::No);
             }
@@ -219,6 +222,13 @@ impl<'a> Fit<'a> {
             return Ok(true);
         }
         Err(Error::NonFinite { epoch: number + 1, step: step + 1, member, members, what })
+    }
+
+    /// Tells what the device was found to get wrong since it was last told.
+    fn tell_distrust(&mut self, events: &mut dyn FnMut(&Event<'_>)) {
+        for Wrong { entry, what } in self.session.wrong.drain(..) {
+            events(&Event::Distrust { entry, what: &what });
+        }
     }
 
     /// Tells what was seen of the flow of gradients, and what is to be said of it.

@@ -62,9 +62,9 @@ pub enum Event<'a> {
         /// What is wrong.
         found: &'a [crate::flow::Diagnosis],
     },
-    /// The device got a variant of a kernel wrong when it was tried before its first use: another one takes its place.
+    /// The device got a variant of a kernel, or the shader that does steps whole, wrong when it was tried before its first use: what is slower takes its place.
     Distrust {
-        /// The variant's entry point.
+        /// Its entry point.
         entry: &'a str,
         /// What was wrong.
         what: &'a str,

@@ -8,7 +8,7 @@ use super::{placement, weights};
 use crate::clip::Clip;
 use crate::data::{Dataset, Table, Targets};
 use crate::error::Result;
-use crate::exec::{Executor, OpenDevice, Record, Recorded, Work};
+use crate::exec::{Executor, OpenDevice, Record, Recorded, WHOLE_STEPS, Work};
 use crate::flow::{LayerFlow, NUMBERS};
 use crate::kernel::{Rate, Row, Step};
 use crate::loss::{Loss, Takes};
@@ -63,7 +63,7 @@ pub(crate) struct Session {
     pub(super) ready: Option<Instant>,
     /// What went before the first step was done.
     pub(crate) start: StartTimes,
-    /// Variants that the device got wrong when they were tried for this session.
+    /// What the device got wrong when it was tried for this session, and was not told yet.
     pub(super) wrong: Vec<Wrong>,
 }
 
@@ -240,6 +240,9 @@ impl Session {
                 let mut table = Step::table(self.members);
                 for (i, beat) in part.iter().enumerate() {
                     push(&mut table, beat, slot + done + i, first + done + i, &rates(beat));
+                }
+                if let Some(what) = self.executor.try_whole(program, &table)? {
+                    self.wrong.push(Wrong { entry: WHOLE_STEPS, what });
                 }
                 self.executor.run(program, &table)?;
                 done += part.len();

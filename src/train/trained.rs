@@ -155,6 +155,8 @@ mod tests {
         program: ProgramId,
         dispatch: usize,
         buf: Buf,
+        /// What it says of its whole steps.
+        whole: Option<String>,
     }
 
     impl Executor for Poisoned {
@@ -184,6 +186,10 @@ mod tests {
 
         fn run(&mut self, program: ProgramId, table: &[u32]) -> Result<()> {
             self.executor.run(program, table)
+        }
+
+        fn try_whole(&mut self, _program: ProgramId, _table: &[u32]) -> Result<Option<String>> {
+            Ok(self.whole.take())
         }
 
         fn run_one(&mut self, program: ProgramId, number: usize, table: &[u32]) -> Result<()> {
@@ -240,7 +246,7 @@ mod tests {
             assert_eq!(all, steps.len() + judged.len());
             let poisoned = |program: ProgramId, dispatch: usize, buf: Buf| {
                 let (session, train_program, beats) = training.ready_to_train(&train).unwrap();
-                let executor = Box::new(Poisoned { executor: session.executor, program, dispatch, buf });
+                let executor = Box::new(Poisoned { executor: session.executor, program, dispatch, buf, whole: None });
                 training.compare(Session { executor, ..session }, train_program, &beats)
             };
             for (program, dispatches) in [(program, &steps), (eval, &judged)] {
@@ -258,5 +264,19 @@ mod tests {
             let checkpoint = || Checkpoint::read(kept.file(kept.numbers().unwrap()[0])).unwrap();
             assert_eq!(fit(&|again| again.resume(checkpoint())), straight);
         }
+    }
+
+    #[test]
+    fn whole_steps_are_tried_before_the_first_of_them() {
+        let train = Dataset::moons(64, 1);
+        let trainer = Trainer::new(Model::input(2).dense(8).tanh().dense(2), Loss::cross_entropy()).batch(32);
+        let (session, program, beats) = trainer.build_on(Device::Cpu.open().unwrap()).unwrap().ready_to_train(&train).unwrap();
+        let executor = Poisoned { executor: session.executor, program, dispatch: 0, buf: Plan::STEPS, whole: Some("all of it".into()) };
+        let mut session = Session { executor: Box::new(executor), ..session };
+        for _ in 0..2 {
+            session.run(program, &beats, 0, 0, |_| vec![[0.0; 3]], |_| {}).unwrap();
+        }
+        let told: Vec<_> = session.wrong.iter().map(|wrong| (wrong.entry, wrong.what.as_str())).collect();
+        assert_eq!(told, [("whole_steps", "all of it")]);
     }
 }

@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::exec::{DeviceInfo, OpenDevice, Record};
 use crate::loss::Loss;
 use crate::model::Model;
-use crate::parity::Wrong;
 use crate::plan::ProgramId;
 use crate::profile::Profile;
 use crate::schedule::Schedule;
@@ -165,9 +164,6 @@ impl Training {
         let (session, program) = self.open_to_train(train, train.len().max(valid.len()), &sizes, false)?;
         if !valid.is_empty() {
             weights::check(session.row_weights(), valid)?;
-        }
-        for Wrong { entry, what } in &session.wrong {
-            events(&Event::Distrust { entry, what });
         }
 
         let mut fit = Fit::new(&self.trainer, [train, valid], &stop, &sizes, (session, program), rates, began);

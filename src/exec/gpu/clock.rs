@@ -1,6 +1,6 @@
 //! Timestamps around dispatches: made when the first step is timed, handed out when the host reads anyway.
 
-use super::{Bound, Bounds, Context, Gpu};
+use super::{BoundDispatch, BoundProgram, Context, Gpu};
 use crate::error::{Error, Result};
 use crate::exec::{DeviceTime, Executor as _, Timed};
 use crate::kernel::Step;
@@ -83,7 +83,7 @@ impl Clock {
     }
 
     /// Encodes a step, a timestamp before and after each dispatch.
-    fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, program: ProgramId, bound: &[Bound]) {
+    fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, program: ProgramId, bound: &[BoundDispatch]) {
         let mut at = self.used;
         self.marks.push((program, Marked::Dispatches, at));
         self.used += self.each(bound.len());
@@ -104,13 +104,13 @@ impl Clock {
     }
 
     /// Encodes some steps in one pass, a timestamp before and after all of them, where there is room for these.
-    fn encode_together(&mut self, encoder: &mut wgpu::CommandEncoder, program: ProgramId, bounds: &Bounds, steps: usize) {
+    fn encode_together(&mut self, encoder: &mut wgpu::CommandEncoder, program: ProgramId, bound: &BoundProgram, steps: usize) {
         let at = (self.used + 2 <= QUERIES).then_some(self.used);
         if let Some(at) = at {
             self.marks.push((program, Marked::Steps(steps), at));
             self.used += 2;
         }
-        bounds.encode(&mut self.pass(encoder, at, at.map(|at| at + 1)), steps);
+        bound.encode(&mut self.pass(encoder, at, at.map(|at| at + 1)), steps);
     }
 
     fn pass<'e>(&self, encoder: &'e mut wgpu::CommandEncoder, first: Option<u32>, last: Option<u32>) -> wgpu::ComputePass<'e> {
@@ -134,7 +134,7 @@ impl Clock {
     }
 
     /// Makes times of the timestamps that were read, and begins anew.
-    fn times(&mut self, bytes: &[u8], programs: &[Bounds]) -> Vec<DeviceTime> {
+    fn times(&mut self, bytes: &[u8], programs: &[BoundProgram]) -> Vec<DeviceTime> {
         let ticks: Vec<u64> = ticks(bytes).collect();
         let after = |from: u64, to: u64| Duration::from_secs_f64(to.saturating_sub(from) as f64 * self.seconds);
         let time = |program: ProgramId, timed: Timed, at: usize| {
@@ -147,9 +147,11 @@ impl Clock {
                 Marked::Steps(steps) => times.push(time(program, Timed::Steps(steps), first as usize)),
                 Marked::Dispatches => {
                     let stride = if self.inside { 1 } else { 2 };
-                    times.extend(programs[program.0].dispatches.iter().enumerate().map(|(number, &Bound { entry, writes, .. })| {
-                        time(program, Timed::Dispatch { number, entry, writes }, first as usize + stride * number)
-                    }));
+                    times.extend(programs[program.0].dispatches.iter().enumerate().map(
+                        |(number, &BoundDispatch { entry, writes, .. })| {
+                            time(program, Timed::Dispatch { number, entry, writes }, first as usize + stride * number)
+                        },
+                    ));
                 }
             }
         }
@@ -176,11 +178,11 @@ impl Gpu {
             let mut left = steps;
             while left > 0 {
                 let steps = left.min(self.submit_steps[program.0]);
-                let (mut encoder, bounds) = (self.encoder(), &self.programs[program.0]);
+                let (mut encoder, bound) = (self.encoder(), &self.programs[program.0]);
                 if each {
-                    (0..steps).for_each(|_| clock.encode(&mut encoder, program, &bounds.dispatches));
+                    (0..steps).for_each(|_| clock.encode(&mut encoder, program, &bound.dispatches));
                 } else {
-                    clock.encode_together(&mut encoder, program, bounds, steps);
+                    clock.encode_together(&mut encoder, program, bound, steps);
                 }
                 self.submit(encoder);
                 left -= steps;

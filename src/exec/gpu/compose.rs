@@ -3,6 +3,7 @@
 //! It works on the texts: what a kernel's entry point needs is kept and named apart, its buffers become those that all kernels share, its uniform becomes
 //! constants. So the composed shader has the same formulas, loops and orders of sums as the kernels have alone.
 
+use crate::exec::WHOLE_STEPS;
 use crate::kernel::Field;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -36,7 +37,7 @@ pub(super) struct Composed {
 }
 
 impl Composed {
-    pub(super) const ENTRY: &'static str = "whole_steps";
+    pub(super) const ENTRY: &'static str = WHOLE_STEPS;
 }
 
 /// Composes the phases of a step; `None` where one of them can't be a part: where it has workgroup memory but another size than all, wants a directive

@@ -23,7 +23,7 @@ use clock::Clock;
 use pipeline::Pipelines;
 use staging::Staging;
 use std::ops::Range;
-use whole::Whole;
+use whole::{Doubt, Whole};
 
 /// Uniforms lie at multiples of so many bytes: the largest alignment that an adapter may ask for.
 const UNIFORM_ALIGN: u64 = 256;
@@ -38,7 +38,8 @@ const STREAM_UPLOADS: usize = 2;
 /// display nor a watchdog has to wait.
 const SUBMIT_FLOPS: u64 = 20_000_000_000;
 
-struct Bound {
+/// A dispatch, bound.
+struct BoundDispatch {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     workgroups: [u32; 3],
@@ -46,7 +47,7 @@ struct Bound {
     writes: u32,
 }
 
-impl Bound {
+impl BoundDispatch {
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
@@ -56,13 +57,15 @@ impl Bound {
 }
 
 /// A program, bound.
-struct Bounds {
-    dispatches: Vec<Bound>,
+struct BoundProgram {
+    dispatches: Vec<BoundDispatch>,
     /// All of them as one shader, where that is faster.
     whole: Option<Whole>,
+    /// What is still to be found out of that shader.
+    doubt: Doubt,
 }
 
-impl Bounds {
+impl BoundProgram {
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>, steps: usize) {
         match &self.whole {
             Some(whole) => whole.encode(pass, steps),
@@ -76,7 +79,7 @@ pub struct Gpu {
     context: Context,
     plan: Plan,
     buffers: Vec<wgpu::Buffer>,
-    programs: Vec<Bounds>,
+    programs: Vec<BoundProgram>,
     submit_steps: Vec<usize>,
     read: wgpu::Buffer,
     uploads: Staging,
@@ -194,7 +197,7 @@ fn granted<T>(context: &Context, plan: &Plan, make: impl FnOnce() -> Result<T>) 
 }
 
 /// Makes the pipelines and bind groups of all programs; where whole steps are wanted, programs that are small enough become one shader.
-fn bind(context: &Context, plan: &Plan, whole_steps: bool, buffers: &[wgpu::Buffer], uploads: &mut Staging) -> Result<Vec<Bounds>> {
+fn bind(context: &Context, plan: &Plan, whole_steps: bool, buffers: &[wgpu::Buffer], uploads: &mut Staging) -> Result<Vec<BoundProgram>> {
     let device = context.device();
     let all: Vec<_> = plan.programs.iter().flat_map(|p| &p.dispatches).collect();
     let mut uniforms = whole::counts();
@@ -245,13 +248,17 @@ fn bind(context: &Context, plan: &Plan, whole_steps: bool, buffers: &[wgpu::Buff
             })?;
             let written = made.bindings.iter().filter(|&&(binding, written)| written && binding > 1);
             let writes = written.fold(0, |bits, &(binding, _)| bits | 1 << (binding - 2));
-            bound.push(Bound { pipeline: made.pipeline.clone(), group, workgroups, entry: variant.entry, writes });
+            bound.push(BoundDispatch { pipeline: made.pipeline.clone(), group, workgroups, entry: variant.entry, writes });
             offset += size.next_multiple_of(UNIFORM_ALIGN);
         }
         let text = if whole_steps { context.whole(plan, program) } else { None };
         // a driver that refuses it has the kernels one by one
-        let whole = text.and_then(|text| Whole::new(context, plan, &text, buffers, &uniform).ok());
-        programs.push(Bounds { dispatches: bound, whole });
+        let (whole, doubt) = match text.map(|text| Whole::new(context, plan, &text, buffers, &uniform)) {
+            None => (None, Doubt::NONE),
+            Some(Ok(whole)) => (Some(whole), Doubt::Tried(0)),
+            Some(Err(refusal)) => (None, Doubt::Refused(refusal.to_string())),
+        };
+        programs.push(BoundProgram { dispatches: bound, whole, doubt });
     }
     Ok(programs)
 }
@@ -296,6 +303,10 @@ impl Executor for Gpu {
             left -= steps;
         }
         Ok(())
+    }
+
+    fn try_whole(&mut self, program: ProgramId, table: &[u32]) -> Result<Option<String>> {
+        self.try_whole_steps(program, table)
     }
 
     fn run_one(&mut self, program: ProgramId, dispatch: usize, table: &[u32]) -> Result<()> {

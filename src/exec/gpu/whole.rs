@@ -3,9 +3,13 @@
 
 use super::compose::{Composed, Phase, compose};
 use super::pipeline::{Made, Pipelines, reflect, workgroup_bytes, workgroups};
-use super::{Context, UNIFORM_ALIGN};
+use super::{BoundDispatch, Context, Gpu, UNIFORM_ALIGN};
 use crate::error::Result;
-use crate::plan::{Dispatch, MAX_LOOPS, Plan, Program};
+use crate::exec::Executor as _;
+use crate::kernel::Step;
+use crate::plan::{Buf, Dispatch, Kind, MAX_LOOPS, Plan, Program, ProgramId};
+use std::collections::BTreeSet;
+use std::mem::take;
 use std::sync::Arc;
 
 /// Steps of one dispatch at most: a power of two.
@@ -111,5 +115,96 @@ impl Whole {
             }
             left %= 1 << power;
         }
+    }
+}
+
+/// What is still to be found out of a program's shader, or to be told.
+#[derive(Debug)]
+pub(super) enum Doubt {
+    /// It did so many steps as the kernels do them, of [`TRIAL_STEPS`].
+    Tried(usize),
+    /// The device refused it.
+    Refused(String),
+}
+
+impl Doubt {
+    /// Of a program that is not done whole.
+    pub(super) const NONE: Doubt = Doubt::Tried(TRIAL_STEPS);
+}
+
+/// Steps that a trial takes: in the second one, what the first one left behind is met again.
+const TRIAL_STEPS: usize = 2;
+/// How far a number may be from what the kernels made of it, relative to the largest one of its buffer. A compiler that makes a multiply-add here and not there
+/// is off by a rounding of a sum's terms, and what an optimizer divides by a small number by more; a barrier that is none leaves something else altogether.
+const CLOSE: f32 = 1e-3;
+
+impl Gpu {
+    /// See [`crate::exec::Executor::try_whole`].
+    pub(super) fn try_whole_steps(&mut self, program: ProgramId, table: &[u32]) -> Result<Option<String>> {
+        let members = self.plan.members;
+        let steps = Step::rows_in(table, members).min(TRIAL_STEPS);
+        match &mut self.programs[program.0].doubt {
+            Doubt::Tried(tried) if steps <= *tried => return Ok(None),
+            Doubt::Tried(tried) => *tried = steps,
+            Doubt::Refused(why) => {
+                let why = take(why);
+                self.programs[program.0].doubt = Doubt::NONE;
+                return Ok(Some(why));
+            }
+        }
+        let written = self.written(program);
+        let table = &table[..Step::header(members) + steps * Step::words(members)];
+
+        let start = self.read_all(&written)?;
+        let whole = self.programs[program.0].whole.take();
+        self.run(program, table)?;
+        let wanted = self.read_all(&written)?;
+        self.write_all(&written, &start)?;
+        self.programs[program.0].whole = whole;
+        self.run(program, table)?;
+        let got = self.read_all(&written)?;
+        self.write_all(&written, &start)?;
+
+        let pairs = written.iter().zip(wanted.iter().zip(&got));
+        let what = pairs.map(|(&buf, (wanted, got))| self.apart(buf, wanted, got)).find_map(|apart| apart);
+        if what.is_some() {
+            (self.programs[program.0].whole, self.programs[program.0].doubt) = (None, Doubt::NONE);
+        }
+        Ok(what)
+    }
+
+    /// The buffers that a program writes, without the table of steps.
+    fn written(&self, program: ProgramId) -> Vec<Buf> {
+        let dispatches = self.plan.program(program).dispatches.iter().zip(&self.programs[program.0].dispatches);
+        let of = |(dispatch, &BoundDispatch { writes, .. }): (&'_ Dispatch, &BoundDispatch)| {
+            dispatch.args.iter().enumerate().filter(move |(i, _)| writes >> i & 1 != 0).map(|(_, buf)| buf.0).collect::<Vec<_>>()
+        };
+        let all: BTreeSet<usize> = dispatches.flat_map(of).filter(|&buf| buf != Plan::STEPS.0).collect();
+        all.into_iter().map(Buf).collect()
+    }
+
+    fn read_all(&mut self, bufs: &[Buf]) -> Result<Vec<Vec<u32>>> {
+        bufs.iter().map(|&buf| self.read_words(buf, 0, self.plan.buffer(buf).len)).collect()
+    }
+
+    fn write_all(&mut self, bufs: &[Buf], words: &[Vec<u32>]) -> Result<()> {
+        bufs.iter().zip(words).try_for_each(|(&buf, words)| self.write_words(buf, 0, words))
+    }
+
+    /// The first element of a buffer that is not what it should be.
+    fn apart(&self, buf: Buf, wanted: &[u32], got: &[u32]) -> Option<String> {
+        let buffer = self.plan.buffer(buf);
+        let told = |i: usize, got: &dyn std::fmt::Display, wanted: &dyn std::fmt::Display| {
+            format!("{}[{i}] is {got}, should be {wanted}", buffer.name)
+        };
+        let mut pairs = wanted.iter().zip(got).enumerate();
+        if buffer.kind == Kind::U32 {
+            return pairs.find(|(_, (wanted, got))| wanted != got).map(|(i, (wanted, got))| told(i, got, wanted));
+        }
+        let size = wanted.iter().map(|&bits| f32::from_bits(bits).abs()).filter(|x| x.is_finite()).fold(f32::MIN_POSITIVE, f32::max);
+        pairs.map(|(i, (&wanted, &got))| (i, f32::from_bits(wanted), f32::from_bits(got))).find_map(|(i, wanted, got)| {
+            let close = if wanted.is_finite() { (got - wanted).abs() <= CLOSE * size } else { !got.is_finite() };
+            (!close).then(|| told(i, &format!("{got:e}"), &format!("{wanted:e}")))
+        })
     }
 }
