@@ -303,7 +303,7 @@ impl OpenDevice {
     }
 
     /// The variants that this device chooses for a plan's dispatches and that must be tried on it before: they rest on a feature that drivers may get
-    /// wrong, and have not passed a trial on this device yet. None on the CPU path.
+    /// wrong, and were not tried on this device yet. None on the CPU path.
     #[cfg_attr(not(feature = "gpu"), expect(unused_variables, reason = "only a GPU has variants and precisions to ask for"))]
     pub(crate) fn untried(&self, plan: &Plan) -> Vec<(&'static KernelInfo, &'static Variant)> {
         match &self.how {
@@ -313,7 +313,7 @@ impl OpenDevice {
                 let mut all: Vec<(&'static KernelInfo, &'static Variant)> = Vec::new();
                 for dispatch in plan.programs.iter().flat_map(|program| &program.dispatches) {
                     let variant = context.variant(dispatch);
-                    let known = context.trial(variant.entry) == Some(true) || all.iter().any(|(_, other)| other.entry == variant.entry);
+                    let known = context.trial(variant.entry).is_some() || all.iter().any(|(_, other)| other.entry == variant.entry);
                     if variant.family.is_optional() && !known {
                         all.push((dispatch.kernel, variant));
                     }

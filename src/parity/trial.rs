@@ -108,7 +108,7 @@ mod tests {
     fn a_variant_that_a_device_gets_wrong_is_not_used() {
         for (info, _) in adapters() {
             // a device each: what it got wrong is remembered
-            let [device, other] = [(); 2].map(|()| Device::Named(info.name.clone()).open().unwrap());
+            let [device, other, third] = [(); 3].map(|()| Device::Named(info.name.clone()).open().unwrap());
             let entry = |device: &OpenDevice, plan: &Plan| device.entry(&plan.programs[0].dispatches[0]);
             let (bad, good) = (plan(&WRONG, 0), plan(&RIGHT, 0));
             let optional = entry(&device, &good).contains("subgroup");
@@ -119,6 +119,12 @@ mod tests {
             assert!(try_variants(&other, &good).unwrap().is_empty(), "{info}: what is right stays");
             assert_eq!(entry(&other, &good).contains("subgroup"), optional, "{info}");
             assert!(other.untried(&good).is_empty(), "{info}: once a device");
+            // a plan that asks for it by name has it all the same
+            if optional {
+                let mut asking = bad.clone();
+                asking.programs[0].dispatches[0].variant = WRONG.variants.iter().find(|v| v.entry == "dense_forward_subgroup_8");
+                assert_eq!(try_variants(&third, &asking).unwrap().len(), 1, "{info}");
+            }
         }
     }
 
