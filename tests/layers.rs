@@ -56,7 +56,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "profile", may_use: &["plan", "model", "exec"], crates: &["serde_json"] },
     Layer { module: "gradcheck", may_use: &["kernel", "plan", "model", "exec", "exec::cpu"], crates: &[] },
     // bytes on a disk, whatever they mean
-    Layer { module: "checkpoint", may_use: &[], crates: &["bytemuck", "safetensors", "serde_json", "sha2"] },
+    Layer { module: "checkpoint", may_use: &[], crates: &["bytemuck", "safetensors", "serde", "serde_json", "sha2"] },
     Layer { module: "train", may_use: &["checkpoint", "kernel", "plan", "precision", "formula", "exec", "model", "loss", "optim", "clip", "schedule", "lr_find", "metrics", "flow", "data", "parity", "gradcheck", "profile"], crates: &["serde", "serde_json"] },
     // asks a trained model
     Layer { module: "importance", may_use: &["data", "formula", "loss", "metrics", "model", "train"], crates: &[] },

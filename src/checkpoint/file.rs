@@ -2,9 +2,11 @@
 
 use super::{Checkpoint, Numbers, Tensor};
 use crate::error::{Error, Place, Result};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, TensorView};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 /// The version of the format that is written, and the only one that is read.
@@ -15,34 +17,74 @@ const MAGIC: &[u8; 8] = b"GRADUSCP";
 const HEAD: usize = 8 + 4 + 8;
 const CHECKSUM: usize = 32;
 
+/// The header of a safetensors file, whose data are the tensors one behind the other.
+#[derive(Serialize)]
+struct Header<'a> {
+    #[serde(rename = "__metadata__")]
+    metadata: BTreeMap<&'static str, &'a str>,
+    #[serde(flatten)]
+    tensors: BTreeMap<&'a str, TensorInfo>,
+}
+
+/// What a checkpoint's file is made of, but for the checksum. The tensors are the checkpoint's own: of large models there is no second copy.
+pub(super) struct Parts<'a> {
+    head: Vec<u8>,
+    tensors: Vec<&'a [u8]>,
+}
+
+impl Parts<'_> {
+    /// How many bytes the file has.
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.tensors.iter().map(|bytes| bytes.len()).sum::<usize>() + CHECKSUM
+    }
+
+    /// Writes the file.
+    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let mut checksum = Sha256::new();
+        for bytes in std::iter::once(&self.head[..]).chain(self.tensors.iter().copied()) {
+            checksum.update(bytes);
+            out.write_all(bytes)?;
+        }
+        out.write_all(&checksum.finalize())
+    }
+}
+
 impl Checkpoint {
     /// The bytes of its file.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let wrong = |e: SafeTensorError| Error::input(format!("the checkpoint cannot be written: {e}"));
-        let about = serde_json::to_string(&self.about).map_err(|e| Error::input(format!("the checkpoint cannot be written: {e}")))?;
-        let metadata = HashMap::from([
-            ("number".to_string(), self.number.to_string()),
-            ("state".to_string(), self.state.clone()),
-            ("about".to_string(), about),
-        ]);
-        let mut views = Vec::with_capacity(self.tensors.len());
-        for Tensor { name, shape, numbers } in &self.tensors {
-            let view = match numbers {
-                Numbers::F32(values) => TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)),
-                Numbers::U32(words) => TensorView::new(Dtype::U32, shape.clone(), bytemuck::cast_slice(words)),
-            };
-            views.push((name.as_str(), view.map_err(wrong)?));
-        }
-        let body = safetensors::serialize(views, Some(metadata)).map_err(wrong)?;
-        let mut bytes = Vec::with_capacity(HEAD + body.len() + CHECKSUM);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&body);
-        drop(body);
-        let checksum = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&checksum);
+        let parts = self.parts()?;
+        let mut bytes = Vec::with_capacity(parts.len());
+        parts.write(&mut bytes).map_err(|e| Error::io("the checkpoint", e))?;
         Ok(bytes)
+    }
+
+    /// What its file is made of.
+    pub(super) fn parts(&self) -> Result<Parts<'_>> {
+        let wrong = |e: &dyn std::fmt::Display| Error::input(format!("the checkpoint cannot be written: {e}"));
+        let (mut tensors, mut infos, mut end) = (Vec::with_capacity(self.tensors.len()), BTreeMap::new(), 0);
+        for Tensor { name, shape, numbers } in &self.tensors {
+            let (dtype, bytes) = match numbers {
+                Numbers::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
+                Numbers::U32(words) => (Dtype::U32, bytemuck::cast_slice(words)),
+            };
+            // that there are as many numbers as the shape says
+            TensorView::new(dtype, shape.clone(), bytes).map_err(|e| wrong(&e))?;
+            infos.insert(name.as_str(), TensorInfo { dtype, shape: shape.clone(), data_offsets: (end, end + bytes.len()) });
+            tensors.push(bytes);
+            end += bytes.len();
+        }
+        let about = serde_json::to_string(&self.about).map_err(|e| wrong(&e))?;
+        let number = self.number.to_string();
+        let metadata = BTreeMap::from([("number", number.as_str()), ("state", &self.state), ("about", &about)]);
+
+        let mut head = [MAGIC, &VERSION.to_le_bytes()[..], &[0; 16]].concat();
+        serde_json::to_writer(&mut head, &Header { metadata, tensors: infos }).map_err(|e| wrong(&e))?;
+        // the data begin at a multiple of 8 bytes of the body
+        let header = (head.len() - HEAD - 8).next_multiple_of(8);
+        head.resize(HEAD + 8 + header, b' ');
+        head[HEAD - 8..HEAD].copy_from_slice(&((8 + header + end) as u64).to_le_bytes());
+        head[HEAD..HEAD + 8].copy_from_slice(&(header as u64).to_le_bytes());
+        Ok(Parts { head, tensors })
     }
 
     /// Reads the bytes of a file; `path` names it in errors. Memory is bounded by the length of the bytes.

@@ -1,6 +1,6 @@
 //! The folder of a run's checkpoints: which there are, the newest that is sound, which are kept.
 
-use super::whole::{UNFINISHED, write_whole};
+use super::whole::{UNFINISHED, write_whole_by};
 use super::{Checkpoint, Lock};
 use crate::error::{Error, Result};
 use std::io::ErrorKind;
@@ -101,20 +101,20 @@ impl Folder {
     /// Writes a checkpoint, and takes away all but the last `keep` and the best of those that are there, by `values`: what each is worth, smaller
     /// being better. Where the disk is full, they go first, but for the newest.
     pub(super) fn write(&self, checkpoint: &Checkpoint, keep: usize, values: &[(u64, f64)]) -> Result<(PathBuf, u64)> {
-        let bytes = checkpoint.to_bytes()?;
+        let parts = checkpoint.parts()?;
         let path = self.file(checkpoint.number);
         let mut others = self.numbers()?;
         others.retain(|&number| number != checkpoint.number);
         let mut going = outdated(&others, checkpoint.number, keep, values);
-        match write_whole(&path, &bytes) {
+        match write_whole_by(&path, |file| parts.write(file)) {
             Err(Error::Io { source, .. }) if is_full(&source) && going.iter().any(|number| Some(number) != others.last()) => {
                 self.remove(going.extract_if(.., |number| Some(&*number) != others.last()))?;
-                write_whole(&path, &bytes)?;
+                write_whole_by(&path, |file| parts.write(file))?;
             }
             written => written?,
         }
         self.remove(going)?;
-        Ok((path, bytes.len() as u64))
+        Ok((path, parts.len() as u64))
     }
 
     fn remove(&self, numbers: impl IntoIterator<Item = u64>) -> Result<()> {

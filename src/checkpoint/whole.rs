@@ -11,11 +11,15 @@ pub(super) const UNFINISHED: &str = ".unfinished";
 /// Writes a file so that its name stands for the old bytes or for the new ones at any moment, also when the power fails: into another file in the
 /// same folder, which is synced and renamed, and the folder synced.
 pub fn write_whole(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-    let path = path.as_ref();
+    write_whole_by(path.as_ref(), |file| file.write_all(bytes))
+}
+
+/// The same, for a file that is written part by part.
+pub(super) fn write_whole_by(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let mut name = path.as_os_str().to_os_string();
     name.push(UNFINISHED);
     let unfinished = PathBuf::from(name);
-    let written = write_synced(&unfinished, bytes).and_then(|()| std::fs::rename(&unfinished, path));
+    let written = write_synced(&unfinished, write).and_then(|()| std::fs::rename(&unfinished, path));
     if let Err(e) = written {
         // what cannot be taken away is nobody's
         let _ = std::fs::remove_file(&unfinished);
@@ -29,9 +33,9 @@ pub fn is_unfinished_file(path: impl AsRef<Path>) -> bool {
     path.as_ref().to_string_lossy().ends_with(UNFINISHED)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_synced(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
     let mut file = File::create(path)?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     file.sync_all()
 }
 
