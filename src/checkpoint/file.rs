@@ -77,7 +77,11 @@ impl Checkpoint {
         let number = self.number.to_string();
         let metadata = BTreeMap::from([("number", number.as_str()), ("state", &self.state), ("about", &about)]);
 
-        let mut head = [MAGIC, &VERSION.to_le_bytes()[..], &[0; 16]].concat();
+        // room for the state, whose quotes are written as two bytes each
+        let mut head = Vec::with_capacity(HEAD + self.state.len() + self.state.len() / 8 + about.len() + 4096);
+        head.extend_from_slice(MAGIC);
+        head.extend_from_slice(&VERSION.to_le_bytes());
+        head.resize(HEAD + 8, 0);
         serde_json::to_writer(&mut head, &Header { metadata, tensors: infos }).map_err(|e| wrong(&e))?;
         // the data begin at a multiple of 8 bytes of the body
         let header = (head.len() - HEAD - 8).next_multiple_of(8);
@@ -175,7 +179,7 @@ mod tests {
     fn a_checkpoint_comes_back_to_the_bit() {
         let bytes = sample().to_bytes().unwrap();
         let back = Checkpoint::from_bytes(Path::new("c"), &bytes).unwrap();
-        assert_eq!(back.to_bytes().unwrap().len(), bytes.len());
+        assert_eq!([back.to_bytes().unwrap().len(), back.parts().unwrap().len()], [bytes.len(); 2]);
         assert_eq!((back.number, &back.about, &back.state), (17, &sample().about, &sample().state));
         for (tensor, was) in back.tensors.iter().zip(sample().tensors) {
             assert_eq!((&tensor.name, &tensor.shape), (&was.name, &was.shape));
@@ -196,6 +200,13 @@ mod tests {
             assert!(told.starts_with("c: this checkpoint is cut short: "), "{length}: {told}");
         }
         assert!(refused(&[&bytes[..], &[0]].concat()).contains("damaged"));
+    }
+
+    #[test]
+    fn numbers_that_are_not_as_many_as_their_shape_says_are_not_written() {
+        let tensors = vec![Tensor { name: "params".into(), shape: vec![2, 2], numbers: Numbers::F32(vec![0.0; 3]) }];
+        let told = Checkpoint { tensors, ..sample() }.to_bytes().unwrap_err().to_string();
+        assert!(told.starts_with("the checkpoint cannot be written: "), "{told}");
     }
 
     #[test]

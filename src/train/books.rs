@@ -10,6 +10,7 @@ use crate::flow::{Flow, LayerFlow};
 use crate::metrics::{self, Confusion, Scores};
 use crate::schedule::PlateauState;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Where a training is, between two updates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub(super) struct Course {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Books {
+struct Books<'a> {
     at: At,
     rollbacks: usize,
     factors: Vec<f64>,
@@ -58,7 +59,7 @@ struct Books {
     rows: usize,
     seconds: f64,
     elapsed: f64,
-    members: Vec<MemberBook>,
+    members: Vec<MemberBook<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,16 +71,16 @@ struct PlateauBook {
 }
 
 #[derive(Serialize, Deserialize)]
-struct MemberBook {
+struct MemberBook<'a> {
     best: Option<(f64, usize)>,
     wait: usize,
     stopped: Option<String>,
-    epochs: Vec<EpochBook>,
-    flow: Vec<FlowBook>,
+    epochs: Vec<EpochBook<'a>>,
+    flow: Vec<FlowBook<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct EpochBook {
+struct EpochBook<'a> {
     epoch: usize,
     steps: usize,
     lr: f64,
@@ -87,25 +88,28 @@ struct EpochBook {
     grad_norm: Exact,
     skipped: usize,
     loss_scale: Option<f64>,
-    valid: Option<ScoresBook>,
+    valid: Option<ScoresBook<'a>>,
     seconds: f64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ScoresBook {
+struct ScoresBook<'a> {
     loss: Exact,
-    metrics: Vec<(String, Exact)>,
+    metrics: Vec<(Cow<'a, str>, Exact)>,
     /// Of the last epoch only: of a thousand classes it is a million numbers.
     confusion: Option<(usize, Vec<u64>)>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct FlowBook {
+struct FlowBook<'a> {
     epoch: usize,
     step: usize,
     share: Exact,
-    layers: Vec<(String, String, [Exact; 7])>,
+    layers: Vec<LayerBook<'a>>,
 }
+
+/// Label, activation, and what was measured.
+type LayerBook<'a> = (Cow<'a, str>, Cow<'a, str>, [Exact; 7]);
 
 /// A number that JSON has no word for is its bits, in words: `"NaN"`, `"inf"`, `"-inf"`.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -146,7 +150,7 @@ impl From<Exact> for f64 {
     }
 }
 
-impl Books {
+impl Books<'_> {
     /// An error where they are not those of a training that came to its epoch step by step.
     fn check(&self) -> Result<()> {
         let epochs = self.at.epoch;
@@ -210,7 +214,7 @@ pub(super) fn write(at: At, course: &Course, ledger: &Ledger<'_>) -> Result<(Str
 
 /// Takes the books of a checkpoint over: where the training is, and how it went so far.
 pub(super) fn read(checkpoint: &Checkpoint, ledger: &mut Ledger<'_>) -> Result<(At, Course)> {
-    let books: Books = serde_json::from_str(&checkpoint.state).map_err(|e| damaged(&e.to_string()))?;
+    let books: Books<'_> = serde_json::from_str(&checkpoint.state).map_err(|e| damaged(&e.to_string()))?;
     let members = ledger.watches.len();
     if [books.members.len(), books.factors.len(), books.plateaus.len()] != [members; 3] {
         return Err(Error::input(format!("the checkpoint has {} members, the training {members}", books.members.len())));
@@ -248,10 +252,10 @@ fn step_losses(member: usize) -> String {
     format!("losses of steps.{member}")
 }
 
-fn epoch_book(record: &EpochRecord, last: bool) -> EpochBook {
+fn epoch_book(record: &EpochRecord, last: bool) -> EpochBook<'_> {
     let scores = |scores: &Scores| ScoresBook {
         loss: scores.loss.into(),
-        metrics: scores.metrics.iter().map(|&(name, value)| (name.to_string(), value.into())).collect(),
+        metrics: scores.metrics.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
         confusion: scores.confusion.as_ref().filter(|_| last).map(|counts| (counts.classes(), counts.counts().to_vec())),
     };
     EpochBook {
@@ -268,9 +272,9 @@ fn epoch_book(record: &EpochRecord, last: bool) -> EpochBook {
 }
 
 /// `None` where there is a metric that this version does not know, or counts that are no square.
-fn epoch_record(book: EpochBook) -> Option<EpochRecord> {
-    let scores = |book: ScoresBook| {
-        let known = |(name, value): (String, Exact)| Some((metrics::named(&name)?.name, value.into()));
+fn epoch_record(book: EpochBook<'_>) -> Option<EpochRecord> {
+    let scores = |book: ScoresBook<'_>| {
+        let known = |(name, value): (Cow<'_, str>, Exact)| Some((metrics::named(&name)?.name, value.into()));
         let square = |(classes, counts): (usize, Vec<u64>)| {
             (classes.checked_mul(classes) == Some(counts.len())).then(|| Confusion::new(classes, counts))
         };
@@ -299,18 +303,20 @@ fn epoch_record(book: EpochBook) -> Option<EpochRecord> {
     })
 }
 
-fn flow_book(flow: &Flow) -> FlowBook {
-    let layer = |layer: &LayerFlow| {
-        let LayerFlow { label, activation, gradient, error, moved, mean, deviation, dead, saturated } = layer;
-        let numbers = [gradient, error, moved, mean, deviation, dead, saturated].map(|&number| number.into());
-        (label.clone(), activation.clone(), numbers)
-    };
-    FlowBook { epoch: flow.epoch, step: flow.step, share: flow.share.into(), layers: flow.layers.iter().map(layer).collect() }
+fn flow_book(flow: &Flow) -> FlowBook<'_> {
+    FlowBook { epoch: flow.epoch, step: flow.step, share: flow.share.into(), layers: flow.layers.iter().map(layer_book).collect() }
 }
 
-fn flow_of(book: FlowBook) -> Flow {
-    let layer = |(label, activation, numbers): (String, String, [Exact; 7])| {
+fn layer_book(layer: &LayerFlow) -> LayerBook<'_> {
+    let LayerFlow { label, activation, gradient, error, moved, mean, deviation, dead, saturated } = layer;
+    let numbers = [gradient, error, moved, mean, deviation, dead, saturated].map(|&number| number.into());
+    (label.into(), activation.into(), numbers)
+}
+
+fn flow_of(book: FlowBook<'_>) -> Flow {
+    let layer = |(label, activation, numbers): LayerBook<'_>| {
         let [gradient, error, moved, mean, deviation, dead, saturated] = numbers.map(f64::from);
+        let (label, activation) = (label.into_owned(), activation.into_owned());
         LayerFlow { label, activation, gradient, error, moved, mean, deviation, dead, saturated }
     };
     Flow { epoch: book.epoch, step: book.step, share: book.share.into(), layers: book.layers.into_iter().map(layer).collect() }
