@@ -165,8 +165,7 @@ impl Gpu {
         let got = self.read_all(&written)?;
         self.write_all(&written, &start)?;
 
-        let pairs = written.iter().zip(wanted.iter().zip(&got));
-        let what = pairs.map(|(&buf, (wanted, got))| self.apart(buf, wanted, got)).find_map(|apart| apart);
+        let what = written.iter().zip(wanted.iter().zip(&got)).find_map(|(&buf, (wanted, got))| self.apart(buf, wanted, got));
         if what.is_some() {
             (self.programs[program.0].whole, self.programs[program.0].doubt) = (None, Doubt::NONE);
         }
@@ -176,7 +175,7 @@ impl Gpu {
     /// The buffers that a program writes, without the table of steps.
     fn written(&self, program: ProgramId) -> Vec<Buf> {
         let dispatches = self.plan.program(program).dispatches.iter().zip(&self.programs[program.0].dispatches);
-        let of = |(dispatch, &BoundDispatch { writes, .. }): (&'_ Dispatch, &BoundDispatch)| {
+        let of = |(dispatch, &BoundDispatch { writes, .. }): (&Dispatch, &BoundDispatch)| {
             dispatch.args.iter().enumerate().filter(move |(i, _)| writes >> i & 1 != 0).map(|(_, buf)| buf.0).collect::<Vec<_>>()
         };
         let all: BTreeSet<usize> = dispatches.flat_map(of).filter(|&buf| buf != Plan::STEPS.0).collect();
